@@ -1,0 +1,114 @@
+"""The contract of a backend: a request in, pieces of completions out.
+
+A backend streams. It yields a `Piece` whenever it knows more, and the caller sums what the pieces
+say was spent; when the caller closes the iterator, the backend aborts the work at its source.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import dataclass
+
+from ..compiler.model import Capability, ModelInfo
+from ..compiler.values import Json, Message, Purpose
+
+__all__ = ["Backend", "Capability", "Draw", "ModelInfo", "Piece", "Request", "TokenLogprob"]
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """One of the completions that a request asks for.
+
+    `index` is the asking step's number for it; `number` says the how-manyth draw of this very
+    prompt, model and parameters it is, over the whole pipeline.
+    """
+
+    index: int
+    number: int
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One prompt and the draws wanted of it.
+
+    `step` and `question` (an id) name who asks; `prefix` is assistant text to be continued;
+    `schema` a JSON Schema that the reply should meet (guided where the backend can; the operator
+    checks it all the same); `logprobs` how many alternatives a token to report, None for none.
+    """
+
+    model: str
+    messages: tuple[Message, ...]
+    purpose: Purpose
+    draws: tuple[Draw, ...]
+    max_tokens: int
+    temperature: float = 1.0
+    top_p: float = 1.0
+    top_k: int = 0
+    stop: tuple[str, ...] = ()
+    prefix: str = ""
+    schema: Mapping[str, Json] | None = None
+    logprobs: int | None = None
+    step: str = ""
+    question: str = ""
+    turn: int = 0
+    """0 for the first asking, 1 for the repair turn."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenLogprob:
+    """A sampled token with its natural-log probability and the likeliest alternatives."""
+
+    token: str
+    logprob: float
+    top: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """What a backend learnt since the last piece, of one draw.
+
+    Token counts are increments. `prompt_tokens` are counted once a request, in whichever piece
+    comes first. `finish` is empty while the draw goes on, then stop or length (or content for a
+    refused content); a draw ends with exactly one piece that has a finish.
+    """
+
+    draw: int
+    text: str = ""
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    completion_tokens: int = 0
+    finish: str = ""
+    reasoning: str = ""
+    logprobs: tuple[TokenLogprob, ...] = ()
+
+
+class Backend(ABC):
+    """Where a family of models is. One file a backend, found by its file name.
+
+    The module holds `def open_backend(model: str, options: Mapping[str, Json]) -> Backend` and
+    `def info(model: str, options: Mapping[str, Json]) -> ModelInfo`; `info` starts nothing.
+    """
+
+    @abstractmethod
+    def generate(self, request: Request) -> AsyncGenerator[Piece, None]:
+        """Answer a request piece by piece; pieces of several draws may interleave.
+
+        Closing the generator aborts the request. Raises the subclasses of `BackendError`.
+        """
+
+    def prompt_tokens(self, request: Request) -> int:
+        """An upper bound on the tokens of the prompt, for reserving a budget.
+
+        No byte-level tokenizer makes more tokens than the text has bytes.
+        """
+        return sum(len(m.text.encode()) + _PER_MESSAGE for m in request.messages)
+
+    @abstractmethod
+    async def aclose(self) -> None:
+        """Release connections, engines and threads. Idempotent."""
+
+
+_PER_MESSAGE = 8
+"""Tokens that a chat template may add to a message."""

@@ -1,0 +1,238 @@
+"""The model in NumPy: prompts in, logits out, the same bits whatever else is in the batch.
+
+Every matrix product has a shape that depends on its own sequence alone: dense layers run in
+tiles of 16 rows, attention runs a sequence at a time over keys padded to a multiple of 32, and
+the sums of the softmax come out of that same product.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .shape import Shape
+
+Floats: TypeAlias = NDArray[np.float32]
+Attend: TypeAlias = Callable[[int, Floats, Floats, Floats], Floats]
+
+TILE = 16
+"""Rows of one dense product."""
+KEY_BLOCK = 32
+"""Keys of a sequence are padded to a multiple of this."""
+
+
+@dataclass(frozen=True, slots=True)
+class LayerWeights:
+    """Matrices of one layer, (in, out); norms and the attention scale are folded in."""
+
+    qkv: Floats
+    out: Floats
+    gate_up: Floats
+    down: Floats
+
+
+@dataclass(slots=True)
+class Cache:
+    """Keys and values of one sequence, (layers, kv heads, capacity, head size).
+
+    Values carry one more column of ones, whose product with the weights is their sum.
+    """
+
+    keys: Floats
+    values: Floats
+    length: int = 0
+
+    def copy(self, capacity: int) -> Cache:
+        """A copy with room for ``capacity`` tokens."""
+        layers, heads, _, size = self.keys.shape
+        copied = empty_cache(layers, heads, capacity, size)
+        copied.keys[:, :, : self.length] = self.keys[:, :, : self.length]
+        copied.values[:, :, : self.length] = self.values[:, :, : self.length]
+        copied.length = self.length
+        return copied
+
+
+def empty_cache(layers: int, heads: int, capacity: int, size: int) -> Cache:
+    """A cache with room for at least ``capacity`` tokens."""
+    room = padded(capacity, KEY_BLOCK)
+    values = np.zeros((layers, heads, room, size + 1), np.float32)
+    values[..., size] = 1.0
+    return Cache(np.zeros((layers, heads, room, size), np.float32), values)
+
+
+def padded(count: int, multiple: int) -> int:
+    """``count`` rounded up to a multiple."""
+    return -(-count // multiple) * multiple
+
+
+def read_safetensors(file: Path) -> dict[str, Floats]:
+    """Read the fp16 tensors of a safetensors file as float32."""
+    raw = file.read_bytes()
+    start = 8 + int.from_bytes(raw[:8], "little")
+    tensors = {}
+    for name, entry in json.loads(raw[8:start]).items():
+        if name == "__metadata__":
+            continue
+        if entry["dtype"] != "F16":
+            raise ValueError(f"{file.name}: {name} is {entry['dtype']}, not F16")
+        begin, end = entry["data_offsets"]
+        halves = np.frombuffer(raw, np.float16, (end - begin) // 2, start + begin)
+        tensors[name] = halves.astype(np.float32).reshape(entry["shape"])
+    return tensors
+
+
+class Model:
+    """A Llama-style decoder. Weights are float32 in memory; logits are float32."""
+
+    def __init__(self, shape: Shape, tensors: Mapping[str, Floats]) -> None:
+        self.shape = shape
+        self._embedding = tensors["model.embed_tokens.weight"]
+        self._unembedding = np.ascontiguousarray((self._embedding * tensors["model.norm.weight"]).T)
+        self._layers = tuple(_layer(shape, tensors, i) for i in range(shape.layers))
+        half = np.arange(0, shape.head_size, 2, dtype=np.float32) / shape.head_size
+        angles = np.outer(np.arange(shape.context, dtype=np.float32), shape.rope_base**-half)
+        self._cosine = np.cos(angles).astype(np.float32)[:, None, :]
+        self._sine = np.sin(angles).astype(np.float32)[:, None, :]
+
+    @classmethod
+    def load(cls, folder: Path) -> Model:
+        """Read ``config.json`` and ``model.safetensors`` of a folder."""
+        config = json.loads((folder / "config.json").read_text())
+        shape = Shape(
+            vocabulary=config["vocab_size"],
+            hidden=config["hidden_size"],
+            inner=config["intermediate_size"],
+            layers=config["num_hidden_layers"],
+            heads=config["num_attention_heads"],
+            kv_heads=config["num_key_value_heads"],
+            head_size=config["head_dim"],
+            context=config["max_position_embeddings"],
+            rope_base=config["rope_theta"],
+            norm_epsilon=config["rms_norm_eps"],
+        )
+        return cls(shape, read_safetensors(folder / "model.safetensors"))
+
+    def prefill(self, tokens: Sequence[int]) -> tuple[Cache, Floats]:
+        """Run a prompt; its cache, and the logits after each token (length, vocabulary)."""
+        shape, length = self.shape, len(tokens)
+        cache = empty_cache(shape.layers, shape.kv_heads, length, shape.head_size)
+        rows = padded(length, TILE)
+        keys = cache.keys.shape[2]
+        ids = np.zeros(rows, np.intp)
+        ids[:length] = tokens
+        positions = np.minimum(np.arange(rows), length - 1)
+        hidden = np.where(np.arange(keys) > positions[:, None], np.float32(-np.inf), np.float32(0))
+
+        def attend(layer: int, q: Floats, k: Floats, v: Floats) -> Floats:
+            cache.keys[layer, :, :length] = k[:length].transpose(1, 0, 2)
+            cache.values[layer, :, :length, :-1] = v[:length].transpose(1, 0, 2)
+            groups = shape.heads // shape.kv_heads
+            by_head = q.reshape(rows, shape.kv_heads, groups, -1).transpose(1, 2, 0, 3)
+            stacked = np.ascontiguousarray(by_head).reshape(shape.kv_heads, groups * rows, -1)
+            scores = np.matmul(stacked, cache.keys[layer].transpose(0, 2, 1))
+            scores = scores.reshape(shape.heads, rows, keys)
+            scores += hidden
+            scores -= scores.max(-1, keepdims=True)
+            np.exp(scores, out=scores)
+            weights = scores.reshape(shape.kv_heads, groups * rows, keys)
+            sums = np.matmul(weights, cache.values[layer])
+            out: Floats = sums[..., :-1] / sums[..., -1:]
+            return out.reshape(shape.heads, rows, -1).transpose(1, 0, 2).reshape(rows, -1)
+
+        logits = self._run(ids, positions, attend)
+        cache.length = length
+        return cache, logits[:length]
+
+    def decode(self, caches: Sequence[Cache], tokens: Sequence[int]) -> Floats:
+        """Run one more token of each sequence; logits (sequences, vocabulary)."""
+        shape, count = self.shape, len(caches)
+        rows = padded(count, TILE)
+        ids = np.zeros(rows, np.intp)
+        ids[:count] = tokens
+        positions = np.zeros(rows, np.intp)
+        positions[:count] = [cache.length for cache in caches]
+        reach = [padded(cache.length + 1, KEY_BLOCK) for cache in caches]
+        keys = max(reach)
+        hidden = np.where(np.arange(keys) > positions[:, None], np.float32(-np.inf), np.float32(0))
+        hidden = hidden[:, None, None, :]
+        groups = shape.heads // shape.kv_heads
+        scores = np.zeros((rows, shape.kv_heads, groups, keys), np.float32)
+        sums = np.ones((rows, shape.kv_heads, groups, shape.head_size + 1), np.float32)
+
+        def attend(layer: int, q: Floats, k: Floats, v: Floats) -> Floats:
+            q = q.reshape(rows, shape.kv_heads, groups, -1)
+            for row, cache in enumerate(caches):
+                own = cache.keys[layer]
+                own[:, cache.length] = k[row]
+                cache.values[layer, :, cache.length, :-1] = v[row]
+                end = reach[row]
+                np.matmul(q[row], own[:, :end].transpose(0, 2, 1), out=scores[row, :, :, :end])
+            np.add(scores, hidden, out=scores)
+            np.subtract(scores, scores.max(-1, keepdims=True), out=scores)
+            np.exp(scores, out=scores)
+            for row, cache in enumerate(caches):
+                end = reach[row]
+                np.matmul(scores[row, :, :, :end], cache.values[layer, :, :end], out=sums[row])
+            return (sums[..., :-1] / sums[..., -1:]).reshape(rows, -1)
+
+        logits = self._run(ids, positions, attend)
+        for cache in caches:
+            cache.length += 1
+        return logits[:count]
+
+    def _run(self, ids: NDArray[np.intp], positions: NDArray[np.intp], attend: Attend) -> Floats:
+        shape = self.shape
+        cosine, sine = self._cosine[positions], self._sine[positions]
+        turned = shape.heads + shape.kv_heads
+        x = self._embedding[ids]
+        for index, layer in enumerate(self._layers):
+            qkv = _dense(self._normal(x), layer.qkv).reshape(len(ids), -1, shape.head_size)
+            qk = _rotate(qkv[:, :turned], cosine, sine)
+            mixed = attend(index, qk[:, : shape.heads], qk[:, shape.heads :], qkv[:, turned:])
+            x = x + _dense(mixed, layer.out)
+            gate_up = _dense(self._normal(x), layer.gate_up)
+            gate, up = gate_up[:, : shape.inner], gate_up[:, shape.inner :]
+            x = x + _dense(gate / (1 + np.exp(-gate)) * up, layer.down)
+        return _dense(self._normal(x), self._unembedding)
+
+    def _normal(self, x: Floats) -> Floats:
+        mean = np.square(x).mean(-1, keepdims=True)
+        normal: Floats = x / np.sqrt(mean + np.float32(self.shape.norm_epsilon))
+        return normal
+
+
+def _layer(shape: Shape, tensors: Mapping[str, Floats], index: int) -> LayerWeights:
+    def weight(name: str) -> Floats:
+        return tensors[f"model.layers.{index}.{name}.weight"]
+
+    before, after = weight("input_layernorm"), weight("post_attention_layernorm")
+    query = weight("self_attn.q_proj") * np.float32(shape.head_size**-0.5)
+    qkv = np.concatenate([query, weight("self_attn.k_proj"), weight("self_attn.v_proj")]) * before
+    gate_up = np.concatenate([weight("mlp.gate_proj"), weight("mlp.up_proj")]) * after
+    return LayerWeights(
+        qkv=np.ascontiguousarray(qkv.T),
+        out=np.ascontiguousarray(weight("self_attn.o_proj").T),
+        gate_up=np.ascontiguousarray(gate_up.T),
+        down=np.ascontiguousarray(weight("mlp.down_proj").T),
+    )
+
+
+def _dense(x: Floats, weight: Floats) -> Floats:
+    tiles = np.ascontiguousarray(x).reshape(-1, TILE, x.shape[1])
+    out: Floats = np.matmul(tiles, weight).reshape(x.shape[0], -1)
+    return out
+
+
+def _rotate(x: Floats, cosine: Floats, sine: Floats) -> Floats:
+    half = x.shape[-1] // 2
+    first, second = x[..., :half], x[..., half:]
+    turned = np.empty_like(x)
+    turned[..., :half] = first * cosine - second * sine
+    turned[..., half:] = second * cosine + first * sine
+    return turned

@@ -1,0 +1,241 @@
+"""Replies from a function or from YAML, with latencies, faults and cancellation, for tests."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from ..compiler.errors import (
+    BackendError,
+    BadRequest,
+    NotRecorded,
+    RateLimited,
+    ServerFailed,
+    TimedOut,
+    TooLong,
+    Unauthorized,
+    Unreachable,
+)
+from ..compiler.model import Capability, ModelInfo
+from ..compiler.values import Json
+from .base import Backend, Draw, Piece, Request
+
+__all__ = ["Log", "Script", "Scripted", "info", "open_backend"]
+
+_FAULTS: Mapping[str, type[BackendError]] = {
+    error.code: error
+    for error in (
+        BadRequest,
+        RateLimited,
+        ServerFailed,
+        TimedOut,
+        TooLong,
+        Unauthorized,
+        Unreachable,
+    )
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """One scripted reply: its text, how long it takes in seconds, or the fault it ends with."""
+
+    text: str = ""
+    latency: float = 0.0
+    fault: BackendError | None = None
+    finish: str = "stop"
+
+
+Reply: TypeAlias = Callable[[Request, Draw], "str | Script"]
+
+
+@dataclass(slots=True)
+class Log:
+    """What a scripted backend saw. Counts are of draws, but for `requests`."""
+
+    requests: int = 0
+    asked: int = 0
+    finished: int = 0
+    cancelled: int = 0
+    failed: int = 0
+    under_way: int = 0
+    most_under_way: int = 0
+    seen: list[Request] = field(default_factory=list)
+    """The requests, in the order they came, if the backend keeps them."""
+
+
+class Scripted(Backend):
+    """Replies from a function of request and draw.
+
+    The latency of a draw is the script's own, else `latency`: seconds, or a function of request and
+    draw. `log` counts what was asked, finished, cancelled and failed.
+    """
+
+    def __init__(
+        self,
+        reply: Reply,
+        *,
+        latency: float | Callable[[Request, Draw], float] = 0.0,
+        keep: bool = False,
+    ) -> None:
+        """`keep` remembers every request in the log."""
+        self.log = Log()
+        self._reply = reply
+        self._latency = latency
+        self._keep = keep
+
+    async def generate(self, request: Request) -> AsyncGenerator[Piece, None]:
+        """Reply to each draw after its latency, the quickest first."""
+        log, count = self.log, len(request.draws)
+        log.requests += 1
+        log.asked += count
+        log.under_way += count
+        log.most_under_way = max(log.most_under_way, log.under_way)
+        if self._keep:
+            log.seen.append(request)
+        left = count
+        try:
+            prompt = sum(len(m.text) for m in request.messages) // 4
+            yield Piece(request.draws[0].index, prompt_tokens=prompt)
+            waited = 0.0
+            for latency, index, script in self._scripts(request):
+                if latency > waited:
+                    await asyncio.sleep(latency - waited)
+                    waited = latency
+                if script.fault is not None:
+                    log.failed += 1
+                    left -= 1
+                    raise script.fault
+                log.finished += 1
+                left -= 1
+                tokens = max(1, len(script.text) // 4)
+                yield Piece(index, script.text, completion_tokens=tokens, finish=script.finish)
+        finally:
+            log.cancelled += left
+            log.under_way -= count
+
+    async def aclose(self) -> None:
+        """There is nothing to release."""
+
+    def _scripts(self, request: Request) -> list[tuple[float, int, Script]]:
+        scripts = []
+        for draw in request.draws:
+            made = self._reply(request, draw)
+            script = Script(made) if isinstance(made, str) else made
+            latency = script.latency
+            if not latency:
+                given = self._latency
+                latency = given(request, draw) if callable(given) else given
+            scripts.append((latency, draw.index, script))
+        if len(scripts) > 1:
+            scripts.sort(key=lambda s: (s[0], s[1]))
+        return scripts
+
+
+def info(model: str, options: Mapping[str, Json]) -> ModelInfo:
+    """Scripted models offer everything that a script can show. Raises `BadRequest`."""
+    return _options(options).info
+
+
+def open_backend(model: str, options: Mapping[str, Json]) -> Scripted:
+    """A backend that replies by the rules in the options. Raises `BadRequest`."""
+    rules = _options(options)
+    if not rules.replies:
+        raise BadRequest(
+            f"scripted/{model} has no replies: write options: {{replies: [...]}} or give a "
+            "Scripted backend in Python"
+        )
+    return Scripted(rules.reply, latency=rules.latency)
+
+
+def _texts(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+class _Rule(BaseModel):
+    """Replies for the requests that match all that is named; draw k gets the k-th text."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    role: str | None = None
+    step: str | None = None
+    question: str | None = None
+    contains: str | None = None
+    """Some message holds this text."""
+    texts: Annotated[Sequence[str], BeforeValidator(_texts)] = ()
+    cycle: bool = False
+    """Begin again after the last text; otherwise a draw beyond it is an error."""
+    latency: Annotated[float, Field(ge=0)] = 0.0
+    fault: Literal[
+        "",
+        "bad-request",
+        "rate-limited",
+        "server-failed",
+        "timed-out",
+        "too-long",
+        "unauthorized",
+        "unreachable",
+    ] = ""
+
+    def matches(self, request: Request) -> bool:
+        """Whether the rule is for this request."""
+        return (
+            (self.role is None or self.role == request.purpose.role)
+            and (self.step is None or self.step == request.step)
+            and (self.question is None or self.question == request.purpose.question)
+            and (
+                self.contains is None
+                or any(self.contains in message.text for message in request.messages)
+            )
+        )
+
+
+class _Options(BaseModel):
+    """The options of a scripted model."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    replies: tuple[_Rule, ...] = ()
+    latency: Annotated[float, Field(ge=0)] = 0.0
+    draws: Annotated[int, Field(ge=1)] = 64
+    """Most draws in one request."""
+
+    @property
+    def info(self) -> ModelInfo:
+        """What such a model can do."""
+        return ModelInfo(
+            context=1 << 20,
+            max_tokens=256,
+            capabilities=frozenset(Capability),
+            max_draws=self.draws,
+            concurrency=1 << 20,
+        )
+
+    def reply(self, request: Request, draw: Draw) -> Script:
+        """The reply of the first rule that matches. Raises `NotRecorded`."""
+        for rule in self.replies:
+            if rule.matches(request):
+                return _scripted(rule, request, draw)
+        raise NotRecorded(f"no scripted reply for role {request.purpose.role} of {request.step!r}")
+
+
+def _scripted(rule: _Rule, request: Request, draw: Draw) -> Script:
+    if rule.fault:
+        fault = _FAULTS[rule.fault]("scripted")
+        return Script(latency=rule.latency, fault=fault)
+    if draw.number >= len(rule.texts) and not (rule.cycle and rule.texts):
+        raise NotRecorded(f"step {request.step!r} has no scripted reply for draw {draw.number}")
+    return Script(rule.texts[draw.number % len(rule.texts)], rule.latency)
+
+
+def _options(options: Mapping[str, Any]) -> _Options:
+    try:
+        return _Options.model_validate(dict(options))
+    except ValidationError as error:
+        problem = error.errors(include_url=False)[0]
+        where = ".".join(map(str, problem["loc"]))
+        raise BadRequest(f"options of a scripted model: {where}: {problem['msg']}") from error

@@ -1,0 +1,346 @@
+"""The contract of an operator: what it reads and adds, what it costs, and how it runs.
+
+An operator is one frozen pydantic model in one file of `ops/`; its fields are its YAML arguments,
+its docstring is its help text, the upper-case constants above it are its prompts. It reaches the
+world only through the `Context` it is handed.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import Annotated, Any, ClassVar, Generic, Literal, Protocol, Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from .answers import AnswerKind
+from .model import Capability
+from .values import Candidate, Json, Message, Purpose, Question, Usage
+
+__all__ = [
+    "All",
+    "Amount",
+    "Asked",
+    "Asking",
+    "Calls",
+    "Context",
+    "Each",
+    "Flow",
+    "Mismatch",
+    "ModelName",
+    "Op",
+    "Reply",
+    "Source",
+    "Stream",
+]
+
+T = TypeVar("T")
+FormT = TypeVar("FormT", bound=BaseModel)
+
+ModelName = Annotated[str, Field(min_length=1, json_schema_extra={"polyarch": "model"})]
+"""A name from the pipeline's `models:`, or backend/model written out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """A count known between two bounds, both included."""
+
+    low: int
+    high: int
+
+    def __add__(self, other: Amount) -> Amount:
+        return Amount(self.low + other.low, self.high + other.high)
+
+    def __mul__(self, other: Amount) -> Amount:
+        return Amount(self.low * other.low, self.high * other.high)
+
+    def __str__(self) -> str:
+        return f"{self.low:,}" if self.low == self.high else f"{self.low:,}–{self.high:,}"
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """What is known of an edge before anything runs.
+
+    `count` candidates when none fails; `scores` and `notes` that every one of them carries;
+    `tokens` in a candidate's text and `question` tokens in the question, for pricing.
+    """
+
+    count: Amount
+    scores: frozenset[str] = frozenset()
+    notes: frozenset[str] = frozenset()
+    tokens: Amount = Amount(0, 0)
+    question: Amount = Amount(0, 0)
+
+    def with_count(self, low: int, high: int) -> Flow:
+        """This flow with another number of candidates."""
+        return Flow(Amount(low, high), self.scores, self.notes, self.tokens, self.question)
+
+    def adding(self, scores: Sequence[str] = (), notes: Sequence[str] = ()) -> Flow:
+        """This flow with more scores and notes on every candidate."""
+        return Flow(
+            self.count,
+            self.scores.union(scores),
+            self.notes.union(notes),
+            self.tokens,
+            self.question,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """Bounds on the calls an operator makes to one model.
+
+    `prompt` and `completion` are tokens of one call; `depth` is how many calls follow one another
+    at most, for the critical path. A repair turn after an unreadable reply counts in the high
+    bounds.
+    """
+
+    model: str
+    count: Amount
+    prompt: Amount
+    completion: Amount
+    depth: Amount = Amount(1, 1)
+
+
+class Mismatch(ValueError):
+    """An operator is fed what it cannot read. `field` is the argument at fault, if one is."""
+
+    def __init__(self, message: str, field: str = "", code: str = "flow") -> None:
+        self.field = field
+        self.code = code
+        super().__init__(message)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One completion of a sampling request, as an operator sees it."""
+
+    index: int
+    text: str
+    model: str
+    finish: str
+    usage: Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Asked(Generic[T]):
+    """What became of a question that wanted a form filled in: the value, or None if neither the
+    reply nor its repair could be read; and what asking cost."""
+
+    value: T | None
+    usage: Usage
+
+
+class Stream(Protocol):
+    """The candidates of an edge, in index order. Closing it cancels what nobody else reads."""
+
+    def __aiter__(self) -> AsyncIterator[Candidate]: ...
+
+    @property
+    def left(self) -> int:
+        """How many more candidates can come, at most."""
+
+    async def aclose(self) -> None:
+        """Say that enough was read: work upstream without another reader is cancelled."""
+
+    async def all(self) -> list[Candidate]:
+        """Everything, once it is there."""
+
+
+class Context(Protocol):
+    """All of the outside world that an operator sees.
+
+    Every request through it is metered, reserved in the ledger, limited, traced and cancellable.
+    """
+
+    @property
+    def question(self) -> Question:
+        """What the pipeline was asked."""
+
+    @property
+    def answer(self) -> AnswerKind:
+        """How an answer is read out of a text."""
+
+    @property
+    def step(self) -> str:
+        """The name of the step that runs."""
+
+    def fill(self, asking: Asking, **values: str) -> str:
+        """The prompt of `asking` (its own, or the operator's default) with its variables filled
+        in; `question` is filled in anyway. For an operator's own prompt, `asking` is `self`."""
+
+    def sample(
+        self,
+        asking: Asking,
+        messages: tuple[Message, ...],
+        purpose: Purpose,
+        draws: range,
+    ) -> AsyncIterator[Reply]:
+        """Draw completions of one prompt in one request, in the order they finish."""
+
+    async def ask(
+        self,
+        asking: Asking,
+        text: str,
+        purpose: Purpose,
+        form: type[FormT],
+        *,
+        index: int,
+        check: Callable[[FormT], str] | None = None,
+    ) -> Asked[FormT]:
+        """Ask for a filled-in form: by schema, parsed strictly, with one repair turn.
+
+        `index` tells this request from the step's others: seeds derive from it. `check` says what
+        is wrong with a form that parses, or "" if nothing is. A reply that cannot be read even
+        after the repair turn is counted in the trace as unreadable.
+        """
+
+    def candidate(
+        self, reply: Reply, *, index: int, parents: Sequence[Candidate] = ()
+    ) -> Candidate:
+        """A new candidate from a reply, its answer read, its parents named."""
+
+    def rng(self, *names: str | int) -> Random:
+        """A random generator that depends on run seed, question, step and names alone."""
+
+    def note(self, what: str, **data: Json) -> None:
+        """Write something worth knowing into the trace."""
+
+    async def together(self, jobs: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
+        """Run jobs at the same time; results in the order given. One failing cancels the rest."""
+
+
+class Op(BaseModel):
+    """An operator. Subclass `Source`, `Each` or `All`, not this.
+
+    Raises `Mismatch` from `flow` when fed what it cannot read.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
+
+    effect: ClassVar[Literal["pure", "samples", "acts"]] = "pure"
+    """pure: the same input gives the same output, at no cost. samples: asks a model.
+    acts: does something outside."""
+
+    @abstractmethod
+    def flow(self, given: Flow) -> Flow:
+        """How many candidates come out, and which scores they carry: shape inference."""
+
+    def calls(self, given: Flow) -> tuple[Calls, ...]:
+        """Bounds on the calls made."""
+        return ()
+
+    def asks(self) -> frozenset[Capability]:
+        """What the backends must offer beyond a chat."""
+        return frozenset()
+
+    def roles(self) -> frozenset[str]:
+        """The purposes of its requests, for backends that serve only some."""
+        return frozenset()
+
+    def askings(self) -> tuple[Asking, ...]:
+        """Everything in it that asks a model, in a fixed order."""
+        return ()
+
+    def with_askings(self, askings: Sequence[Asking]) -> Self:
+        """This operator with what asks a model replaced, in the order of `askings()`."""
+        if askings:
+            raise ValueError(f"{type(self).__name__} asks no model")
+        return self
+
+
+class Asking(Op):
+    """An operator that asks a model. Arguments left out come from the model's own entry in
+    `models:`, then from its backend."""
+
+    effect = "samples"
+    variables: ClassVar[frozenset[str]] = frozenset()
+    """What a prompt of this operator may name, `question` among them."""
+    default_prompt: ClassVar[str] = ""
+
+    model: ModelName | None = None
+    """Who is asked. May be left out when the pipeline names one model."""
+    temperature: Annotated[float, Field(ge=0, le=5)] | None = None
+    top_p: Annotated[float, Field(gt=0, le=1)] | None = None
+    top_k: Annotated[int, Field(ge=0)] | None = None
+    max_tokens: Annotated[int, Field(ge=1)] | None = None
+    """Bound on a completion, in tokens."""
+    stop: tuple[str, ...] = ()
+    prompt: str | None = None
+    """Overrides the operator's prompt; `{file: path}` reads it from beside the pipeline."""
+
+    def askings(self) -> tuple[Asking, ...]:
+        return (self,)
+
+    def with_askings(self, askings: Sequence[Asking]) -> Self:
+        (own,) = askings
+        if not isinstance(own, type(self)):
+            raise TypeError(f"{type(own).__name__} cannot stand for {type(self).__name__}")
+        return own
+
+    def prices(
+        self,
+        given: Flow,
+        count: Amount,
+        *,
+        shown: Amount = Amount(0, 0),
+        depth: Amount | None = None,
+    ) -> Calls:
+        """Bounds for `count` calls that each show the question, the prompt's own text and `shown`
+        candidates. Only valid on a settled operator."""
+        own = len(self.prompt or self.default_prompt) // 4
+        prompt = Amount(
+            given.question.low + own + shown.low * given.tokens.low,
+            given.question.high + own + shown.high * given.tokens.high,
+        )
+        return Calls(
+            self.model or "",
+            count,
+            prompt,
+            Amount(1, self.max_tokens or 1),
+            depth or Amount(min(1, count.low), min(1, count.high)),
+        )
+
+
+class Source(Asking):
+    """An operator that draws candidates from the question alone.
+
+    Its draws are numbered from 0; those of one group share prompt, model and parameters, so they
+    may be asked for in one request.
+    """
+
+    @abstractmethod
+    def groups(self) -> tuple[range, ...]:
+        """The draws that share a prompt, in index order; together they cover every draw."""
+
+    @abstractmethod
+    def sample(self, ctx: Context, draws: range) -> AsyncIterator[Candidate]:
+        """Draw these, all of one group, in one request; in the order they finish."""
+
+
+class Each(Op):
+    """An operator on one candidate at a time: starts on each as it arrives, all concurrently."""
+
+    @abstractmethod
+    async def one(self, ctx: Context, candidate: Candidate) -> Candidate | None:
+        """The candidate, judged or rewritten; None drops it."""
+
+
+class All(Op):
+    """An operator that reads candidates in index order and decides."""
+
+    def window(self, given: Flow) -> int | None:
+        """How many candidates it wants to be under way ahead of what it has read; None for all
+        of them."""
+        return None
+
+    def least(self, given: Flow) -> int:
+        """The fewest candidates it can decide on, for the lower bound of the price."""
+        return given.count.low
+
+    @abstractmethod
+    def run(self, ctx: Context, given: Stream) -> AsyncIterator[Candidate]:
+        """Yield what comes out, in index order."""

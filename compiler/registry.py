@@ -1,0 +1,92 @@
+"""Operators and backends, found by name: a file of that name in `ops/` or `backends/`, or an entry
+point of another distribution. A name that both hold is an error."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Mapping
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from typing import Protocol, cast
+
+from .errors import PolyarchError
+from .model import ModelInfo
+from .op import Op
+from .values import Json
+
+__all__ = ["BackendModule", "NameClash", "backend", "backend_names", "operator", "operator_names"]
+
+_PACKAGE = __name__.rsplit(".", 2)[0]
+_NOT_BACKENDS = frozenset({"base"})
+
+
+class NameClash(PolyarchError):
+    """Two distributions offer an operator or backend of the same name."""
+
+    code = "name-clash"
+
+
+class BackendModule(Protocol):
+    """What the module of a backend holds."""
+
+    def info(self, model: str, options: Mapping[str, Json]) -> ModelInfo:
+        """What the model can do and costs. Starts nothing.
+
+        Raises `BackendError` for a model or options it does not know, `MissingPackage`.
+        """
+
+    def open_backend(self, model: str, options: Mapping[str, Json]) -> object:
+        """A `Backend` for the model, ready to be asked."""
+
+
+@cache
+def operator_names() -> tuple[str, ...]:
+    """The names of all operators, sorted."""
+    return tuple(sorted(_found("ops")))
+
+
+@cache
+def backend_names() -> tuple[str, ...]:
+    """The names of all backends, sorted."""
+    return tuple(sorted(_found("backends").keys() - _NOT_BACKENDS))
+
+
+@cache
+def operator(name: str) -> type[Op]:
+    """The operator of that name. Raises KeyError if there is none."""
+    entry = _found("ops")[name]
+    if entry is not None:
+        return cast(type[Op], entry.load())
+    module = importlib.import_module(f"{_PACKAGE}.ops.{name}")
+    return cast(type[Op], getattr(module, "".join(p.title() for p in name.split("_"))))
+
+
+@cache
+def backend(name: str) -> BackendModule:
+    """The module of the backend of that name. Raises KeyError if there is none."""
+    entry = _found("backends")[name]
+    if entry is not None:
+        return cast(BackendModule, entry.load())
+    if name in _NOT_BACKENDS:
+        raise KeyError(name)
+    return cast(BackendModule, importlib.import_module(f"{_PACKAGE}.backends.{name}"))
+
+
+@cache
+def _found(folder: str) -> Mapping[str, EntryPoint | None]:
+    """Every name: None for a file of ours, else the entry point that offers it."""
+    package = importlib.import_module(f"{_PACKAGE}.{folder}")
+    found: dict[str, EntryPoint | None] = {
+        module.name: None
+        for module in pkgutil.iter_modules(package.__path__)
+        if not module.name.startswith("_")
+    }
+    for entry in entry_points(group=f"polyarch.{folder}"):
+        if entry.name in found:
+            raise NameClash(
+                f"{entry.name!r} is offered by {entry.value} and by "
+                f"{found[entry.name] or 'polyarch itself'}; one of them must be renamed"
+            )
+        found[entry.name] = entry
+    return found

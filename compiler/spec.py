@@ -1,0 +1,123 @@
+"""What was written: the shape of a pipeline file, frozen. Step arguments stay as written here;
+each operator's own model validates them when the graph is built."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from .model import Price
+from .values import Json
+
+__all__ = ["Budget", "ModelSpec", "OutputSpec", "PriceSpec", "QuestionSpec", "Spec"]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class PriceSpec(_Frozen):
+    """Dollars per million tokens, overriding the backend's own table."""
+
+    prompt: Annotated[float, Field(ge=0)] = 0.0
+    completion: Annotated[float, Field(ge=0)] = 0.0
+    cached: Annotated[float, Field(ge=0)] | None = None
+
+    def price(self) -> Price:
+        """The same as a plain value."""
+        return Price(self.prompt, self.completion, self.cached)
+
+
+def _named(value: object) -> object:
+    return {"model": value} if isinstance(value, str) else value
+
+
+class ModelSpec(_Frozen):
+    """A model that steps may name: backend/model, and defaults for asking it."""
+
+    model: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*/.+$")]
+    """The backend's name, a slash, and the model's name there."""
+    temperature: Annotated[float, Field(ge=0, le=5)] | None = None
+    top_p: Annotated[float, Field(gt=0, le=1)] | None = None
+    top_k: Annotated[int, Field(ge=0)] | None = None
+    max_tokens: Annotated[int, Field(ge=1)] | None = None
+    stop: tuple[str, ...] = ()
+    concurrency: Annotated[int, Field(ge=1)] | None = None
+    """Requests under way at once, over all questions."""
+    max_draws: Annotated[int, Field(ge=1)] | None = None
+    """Most draws in one request."""
+    price: PriceSpec | None = None
+    options: Mapping[str, Any] = Field(default_factory=dict)
+    """Handed to the backend as they are; it checks them."""
+
+    @property
+    def backend(self) -> str:
+        """The backend's name."""
+        return self.model.split("/", 1)[0]
+
+    @property
+    def name(self) -> str:
+        """The model's name within its backend."""
+        return self.model.split("/", 1)[1]
+
+
+class Budget(_Frozen):
+    """Hard limits for one question. A limit left out does not bind."""
+
+    calls: Annotated[int, Field(ge=1)] | None = None
+    tokens: Annotated[int, Field(ge=1)] | None = None
+    """Prompt and completion together."""
+    usd: Annotated[float, Field(gt=0)] | None = None
+    seconds: Annotated[float, Field(gt=0)] | None = None
+
+
+class QuestionSpec(_Frozen):
+    """What a question of this pipeline is: a text, a chat, or a record with these fields."""
+
+    kind: Literal["text", "chat", "record"] = "text"
+    fields: tuple[str, ...] = ()
+    text: str | None = None
+    """For a record: the template that makes it one text, naming `{field}`s."""
+
+
+def _question(value: object) -> object:
+    if isinstance(value, str):
+        return {"kind": value}
+    return value
+
+
+class OutputSpec(_Frozen):
+    """Which step is the result, and how many candidates it may hold."""
+
+    from_: Annotated[str, Field(alias="from")]
+    keep: Annotated[int, Field(ge=1)] = 1
+
+
+def _output(value: object) -> object:
+    return {"from": value} if isinstance(value, str) else value
+
+
+class Spec(_Frozen):
+    """A pipeline file, as written."""
+
+    version: Literal[1] = 1
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+    about: str = ""
+    source: str = ""
+    """The paper or system that the pipeline follows."""
+    question: Annotated[QuestionSpec, BeforeValidator(_question)] = QuestionSpec()
+    models: Mapping[str, Annotated[ModelSpec, BeforeValidator(_named)]] = Field(
+        default_factory=dict
+    )
+    answer: str | Mapping[str, Any] = "text"
+    budget: Budget = Budget()
+    steps: Annotated[Mapping[str, Mapping[str, Any]], Field(min_length=1)]
+    output: Annotated[OutputSpec, BeforeValidator(_output)] | None = None
+
+
+STEP_KEYS = ("op", "from")
+"""What a step may hold beside its operator's arguments."""
+
+Arguments = Mapping[str, Json]

@@ -1,0 +1,71 @@
+"""What holds of every graph, checked before the first pass and after each."""
+
+from __future__ import annotations
+
+from .errors import Fault
+from .flow import infer
+from .graph import INPUT, Graph
+from .op import Amount, Flow, Source
+
+__all__ = ["ANY_QUESTION", "verify"]
+
+ANY_QUESTION = Amount(1, 512)
+"""The length of a question, in tokens, that is assumed when none is given."""
+
+_SEVERAL = Flow(Amount(2, 64))
+"""What a pipeline used as a step may be fed, when looked at alone."""
+
+
+def verify(graph: Graph, *, partial: bool = False) -> list[Fault]:
+    """Every fault of the graph: inputs that are not there, cycles, an operator fed what it cannot
+    read, an output that holds another number of candidates than it promises.
+
+    In a `partial` graph, steps with faults of their own are missing, and what reads them is left
+    alone.
+    """
+    faults = [] if partial else _wiring(graph)
+    if faults:
+        return faults
+    fed = _SEVERAL if _is_inner(graph) else None
+    flows, found = infer(graph, ANY_QUESTION, fed)
+    return found + _output(graph, flows)
+
+
+def _is_inner(graph: Graph) -> bool:
+    return any(INPUT in node.inputs for node in graph.nodes.values())
+
+
+def _wiring(graph: Graph) -> list[Fault]:
+    """Inputs that are not there, or stand after their reader."""
+    faults = []
+    before = {INPUT}
+    for node in graph.nodes.values():
+        for name in node.inputs:
+            if name not in graph.nodes and name != INPUT:
+                message = f"unknown step {name!r}"
+                faults.append(Fault("unknown-step", message, node.place.of("from")))
+            elif name not in before:
+                message = f"step {node.name!r} reads {name!r}, which stands after it"
+                faults.append(Fault("forward", message, node.place.of("from")))
+        if isinstance(node.op, Source) and node.inputs:
+            message = f"{node.kind} reads the question alone"
+            faults.append(Fault("flow", message, node.place.of("from")))
+        before.add(node.name)
+    return faults
+
+
+def _output(graph: Graph, flows: dict[str, Flow]) -> list[Fault]:
+    if graph.output not in flows:
+        return []
+    count = flows[graph.output].count
+    if count.high > graph.keep:
+        message = f"the output can hold {count.high} candidates, not {graph.keep}"
+        told = (
+            "end with a step that decides (vote, select, rank, fuse), or write "
+            f"output: {{from: {graph.output}, keep: {count.high}}}"
+        )
+        return [Fault("output", message, graph.place.step, told)]
+    if graph.keep > count.high:
+        message = f"keep: {graph.keep}, but the output never holds more than {count.high}"
+        return [Fault("output", message, graph.place.of("keep"))]
+    return []

@@ -1,0 +1,85 @@
+"""Draw answers to the question from several models or prompts."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from itertools import accumulate, pairwise
+from typing import Annotated, ClassVar, Self
+
+from pydantic import BeforeValidator, Field
+
+from ..compiler.op import Amount, Asking, Calls, Context, Flow, ModelName, Source
+from ..compiler.values import Candidate
+from ._asks import completion
+from .generate import Generate
+
+__all__ = ["Ensemble", "Member"]
+
+
+def _named(value: object) -> object:
+    return {"model": value} if isinstance(value, str) else value
+
+
+Member = Annotated[Generate, BeforeValidator(_named, json_schema_input_type=ModelName | Generate)]
+"""The name of a model, or the arguments of a `generate`."""
+
+
+class Ensemble(Source):
+    """Draw answers to the question from several models or prompts.
+
+    `members` are names of models, or mappings with the arguments of `generate` (`model`, `n`,
+    `temperature`, `prompt`, …). The ensemble's own arguments are those of every member that does
+    not give its own: `{members: [a, b], n: 4, temperature: 0.7}` draws eight. Draws are numbered
+    through the members in the order written, so a member named twice draws twice, independently.
+    Adds no scores and no notes; a draw without a readable answer stays and is *no answer*.
+
+    Generator layer of Archon (Saad-Falcon et al., 2024); proposers of Mixture-of-Agents (Wang et
+    al., 2024).
+    """
+
+    variables: ClassVar[frozenset[str]] = Generate.variables
+
+    members: Annotated[tuple[Member, ...], Field(min_length=1)]
+    """Who draws, in this order."""
+    n: Annotated[int, Field(ge=1)] = 1
+    """How many draws of each member that does not say."""
+
+    def askings(self) -> tuple[Asking, ...]:
+        return self._drawing()
+
+    def with_askings(self, askings: Sequence[Asking]) -> Self:
+        if len(askings) != len(self.members):
+            raise ValueError(f"{len(askings)} askings for {len(self.members)} members")
+        return self.model_copy(update={"members": tuple(askings)})
+
+    def flow(self, given: Flow) -> Flow:
+        members = self._drawing()
+        draws = sum(member.n for member in members)
+        longest = max(completion(member).high for member in members)
+        return Flow(Amount(draws, draws), tokens=Amount(1, longest), question=given.question)
+
+    def calls(self, given: Flow) -> tuple[Calls, ...]:
+        return tuple(calls for member in self._drawing() for calls in member.calls(given))
+
+    def roles(self) -> frozenset[str]:
+        return frozenset({"solve"})
+
+    def groups(self) -> tuple[range, ...]:
+        ends = accumulate((member.n for member in self._drawing()), initial=0)
+        return tuple(range(start, stop) for start, stop in pairwise(ends))
+
+    def sample(self, ctx: Context, draws: range) -> AsyncIterator[Candidate]:
+        for member, group in zip(self._drawing(), self.groups(), strict=True):
+            if draws.start in group and draws.stop <= group.stop:
+                return member.sample(ctx, draws)
+        raise ValueError(f"draws {draws.start}–{draws.stop} are not of one member")
+
+    def _drawing(self) -> tuple[Generate, ...]:
+        """The members, with the ensemble's arguments where they give none of their own."""
+        own = {name: getattr(self, name) for name in Generate.model_fields}
+        return tuple(
+            member.model_copy(
+                update={k: v for k, v in own.items() if k not in member.model_fields_set}
+            )
+            for member in self.members
+        )

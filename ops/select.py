@@ -1,0 +1,89 @@
+"""Keep the candidates with the best score."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from ..compiler.op import All, Context, Flow, Mismatch, Stream
+from ..compiler.values import Candidate
+from ._scores import finite, must_carry
+
+__all__ = ["Select"]
+
+_FIRST = "first"
+
+
+class Select(All):
+    """Keep the candidates with the best score.
+
+    Reads everything and yields the `keep` candidates with the highest score `by`, best first; of
+    equals the earlier in index order. `by: first` keeps the first ones as they come. Asks nobody,
+    adds nothing. A score that is missing or not a finite number cannot win: such candidates are
+    counted in the trace and left out, as are those below `at_least`. If none is left, `otherwise`
+    says what happens: `none` yields nothing, `first` the first candidate with the note `fallback`.
+
+    Best-of-n of Large Language Monkeys (Brown et al., 2024) and Let's Verify Step by Step (Lightman
+    et al., 2023).
+    """
+
+    by: Annotated[str, Field(min_length=1)]
+    """The score's name, or `first`."""
+    keep: Annotated[int, Field(ge=1)] = 1
+    """How many come out, at most."""
+    at_least: float | None = None
+    """Leave out candidates that score less."""
+    otherwise: Literal["first", "none"] = "none"
+    """What comes out if no candidate has the score it needs."""
+
+    def flow(self, given: Flow) -> Flow:
+        if given.count.high == 0:
+            raise Mismatch("a selection over nothing")
+        if self.keep > given.count.high:
+            raise Mismatch(f"keep {self.keep} of at most {given.count.high} candidates", "keep")
+        if self.by == _FIRST:
+            if self.at_least is not None:
+                raise Mismatch("`by: first` reads no score to compare with", "at_least")
+        else:
+            must_carry(given, self.by, "by")
+        return given.with_count(self._low(given), self.keep)
+
+    def least(self, given: Flow) -> int:
+        return min(self.keep, given.count.low) if self.by == _FIRST else given.count.low
+
+    def window(self, given: Flow) -> int | None:
+        return self.keep if self.by == _FIRST else None
+
+    async def run(self, ctx: Context, given: Stream) -> AsyncIterator[Candidate]:
+        if self.by == _FIRST:
+            async for candidate in self._first(given):
+                yield candidate
+            return
+        candidates = await given.all()
+        scored = [(score, c) for c in candidates if (score := finite(c, self.by)) is not None]
+        fit = [(s, c) for s, c in scored if self.at_least is None or s >= self.at_least]
+        if len(fit) < len(candidates):
+            unscored, low = len(candidates) - len(scored), len(scored) - len(fit)
+            ctx.note("left out", score=self.by, unscored=unscored, below=low)
+        # The sort is stable, so equals stay in index order.
+        for _, candidate in sorted(fit, key=lambda pair: -pair[0])[: self.keep]:
+            yield candidate
+        if not fit and candidates and self.otherwise == "first":
+            ctx.note("fallback", candidate=candidates[0].origin.key)
+            yield candidates[0].noted("fallback", f"no score {self.by!r} to select by")
+
+    async def _first(self, given: Stream) -> AsyncIterator[Candidate]:
+        kept = 0
+        async for candidate in given:
+            yield candidate
+            kept += 1
+            if kept == self.keep:
+                await given.aclose()
+                return
+
+    def _low(self, given: Flow) -> int:
+        if self.at_least is not None:
+            return 1 if self.otherwise == "first" and given.count.low else 0
+        return min(self.keep, given.count.low)

@@ -1,0 +1,165 @@
+"""A pipeline as a Python callable."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+from weakref import WeakKeyDictionary
+
+from .backends.base import Backend
+from .compiler.build import build, build_file
+from .compiler.op import Amount
+from .compiler.plan import Plan, plan
+from .compiler.source import parse
+from .compiler.verify import ANY_QUESTION
+from .runtime.session import Session
+
+if TYPE_CHECKING:
+    from .compiler.graph import Graph
+    from .runtime.events import Event, Listener
+    from .runtime.questions import Asked
+    from .runtime.result import Result
+
+__all__ = ["Pipeline", "load", "loads"]
+
+
+def load(path: str | Path, *, question_tokens: int | None = None) -> Pipeline:
+    """Compile the pipeline in a YAML file. Raises `SpecError` with every fault of the file.
+
+    `question_tokens` is the longest question to price for; 512 if left out.
+    """
+    return Pipeline(_plan(build_file(Path(path)), question_tokens))
+
+
+def loads(text: str, *, folder: str | Path = ".", question_tokens: int | None = None) -> Pipeline:
+    """Compile a pipeline from YAML text; `file:` names are looked up in `folder`."""
+    return Pipeline(_plan(build(parse(text), Path(folder)), question_tokens))
+
+
+def _plan(graph: Graph, question_tokens: int | None) -> Plan:
+    return plan(graph, Amount(1, question_tokens) if question_tokens else ANY_QUESTION)
+
+
+class Pipeline:
+    """A compiled pipeline. Call it with a question: a text, a chat or a record.
+
+    Calls, `map` and `close` are for code without an event loop; `acall`, `amap` and `stream` are
+    for code inside one. Models open on first use and stay open until `close` or `aclose`.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        *,
+        backends: Mapping[str, Backend] | None = None,
+        listeners: Iterable[Listener] = (),
+    ) -> None:
+        """`backends` are ready ones by model name, instead of those the plan would open."""
+        self.plan = plan
+        self._backends = backends
+        self._listeners = tuple(listeners)
+        self._runner: asyncio.Runner | None = None
+        self._sessions: WeakKeyDictionary[asyncio.AbstractEventLoop, Session] = WeakKeyDictionary()
+
+    @property
+    def name(self) -> str:
+        """The pipeline's name."""
+        return self.plan.graph.name
+
+    def __call__(self, question: Asked, *, seed: int = 0, id: str = "") -> Result:
+        """Answer one question.
+
+        Equal seeds, questions and replies give equal results. Raises the errors of
+        `polyarch.compiler.errors`.
+        """
+        return self._here().run(self.acall(question, seed=seed, id=id))
+
+    async def acall(self, question: Asked, *, seed: int = 0, id: str = "") -> Result:
+        """Answer one question, inside an event loop."""
+        return await self._session().ask(question, seed=seed, id=id)
+
+    def map(
+        self, questions: Iterable[Asked], *, seed: int = 0, concurrency: int = 64
+    ) -> Iterator[Result]:
+        """Answer many questions, `concurrency` at once; results in the order asked."""
+        runner = self._here()
+        results = self.amap(questions, seed=seed, concurrency=concurrency)
+        try:
+            while True:
+                try:
+                    yield runner.run(_next(results))
+                except StopAsyncIteration:
+                    return
+        finally:
+            runner.run(_close(results))
+
+    async def amap(
+        self,
+        questions: Iterable[Asked] | AsyncIterable[Asked],
+        *,
+        seed: int = 0,
+        concurrency: int = 64,
+    ) -> AsyncIterator[Result]:
+        """Answer many questions inside an event loop; results in the order asked."""
+        async for result in self._session().map(questions, seed=seed, concurrency=concurrency):
+            yield result
+
+    async def stream(
+        self, question: Asked, *, seed: int = 0, id: str = ""
+    ) -> AsyncIterator[Event | Result]:
+        """Answer one question, telling every event as it happens; the result comes last."""
+        async for told in self._session().stream(question, seed=seed, id=id):
+            yield told
+
+    def close(self) -> None:
+        """Close the models that calls opened. Idempotent."""
+        if self._runner is not None:
+            self._runner.run(self.aclose())
+            self._runner.close()
+            self._runner = None
+
+    async def aclose(self) -> None:
+        """Close the models that were opened in this event loop. Idempotent."""
+        session = self._sessions.pop(asyncio.get_running_loop(), None)
+        if session is not None:
+            await session.aclose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<pipeline {self.name}: {', '.join(self.plan.graph.nodes)}>"
+
+    def _here(self) -> asyncio.Runner:
+        if self._runner is None:
+            self._runner = asyncio.Runner()
+        return self._runner
+
+    def _session(self) -> Session:
+        loop = asyncio.get_running_loop()
+        session = self._sessions.get(loop)
+        if session is None:
+            session = Session(self.plan, backends=self._backends, listeners=self._listeners)
+            self._sessions[loop] = session
+        return session
+
+
+async def _next(results: AsyncIterator[Result]) -> Result:
+    return await anext(results)
+
+
+async def _close(results: AsyncIterator[Result]) -> None:
+    aclose = getattr(results, "aclose", None)
+    if aclose is not None:
+        await aclose()

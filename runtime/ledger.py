@@ -1,0 +1,129 @@
+"""What may be spent and what was: reserve before a request, settle after it."""
+
+from __future__ import annotations
+
+from asyncio import Future, get_running_loop
+from collections import deque
+
+from ..compiler.errors import BudgetExhausted
+from ..compiler.spec import Budget
+from ..compiler.values import Usage
+
+__all__ = ["Ledger", "Reservation"]
+
+
+class Reservation:
+    """An upper bound set aside for one request."""
+
+    __slots__ = ("calls", "tokens", "usd")
+
+    def __init__(self, calls: int, tokens: int, usd: float) -> None:
+        self.calls = calls
+        self.tokens = tokens
+        self.usd = usd
+
+
+class Ledger:
+    """The account of one question, or of a pipeline used as a step within it.
+
+    What is spent and reserved together never exceeds the budget, nor that of the account around
+    it. A request that does not fit waits while others are under way, for they may settle for less;
+    when none is, it raises `BudgetExhausted`.
+    """
+
+    __slots__ = (
+        "_budget",
+        "_name",
+        "_outer",
+        "_reserved",
+        "_under_way",
+        "_waiting",
+        "limited",
+        "spent",
+    )
+
+    def __init__(self, name: str, budget: Budget, outer: Ledger | None = None) -> None:
+        self.spent = Usage()
+        """What was charged so far."""
+        self.limited: bool = (
+            budget.calls is not None
+            or budget.tokens is not None
+            or (budget.usd is not None or (outer is not None and outer.limited))
+        )
+        """Whether requests must reserve before they are sent."""
+        self._name = name
+        self._budget = budget
+        self._outer = outer
+        self._reserved = Reservation(0, 0, 0.0)
+        self._under_way = 0
+        self._waiting: deque[Future[None]] = deque()
+
+    async def reserve(self, wanted: Reservation) -> None:
+        """Set `wanted` aside, here and in every account around this one.
+
+        Raises `BudgetExhausted`.
+        """
+        while (full := self._full(wanted)) is not None:
+            account, unit = full
+            if not account._under_way:
+                raise account._exhausted(unit, wanted)
+            waiter: Future[None] = get_running_loop().create_future()
+            account._waiting.append(waiter)
+            await waiter
+        self._take(wanted)
+
+    def settle(self, reserved: Reservation | None, usage: Usage) -> None:
+        """Give back what was set aside, if anything was, and charge what was used."""
+        account: Ledger | None = self
+        while account is not None:
+            account.spent += usage
+            if reserved is not None:
+                account._give_back(reserved)
+            account = account._outer
+
+    def _give_back(self, reserved: Reservation) -> None:
+        held = self._reserved
+        held.calls -= reserved.calls
+        held.tokens -= reserved.tokens
+        held.usd -= reserved.usd
+        self._under_way -= 1
+        while self._waiting:
+            waiter = self._waiting.popleft()
+            if not waiter.done():
+                waiter.set_result(None)
+
+    def _full(self, wanted: Reservation) -> tuple[Ledger, str] | None:
+        account: Ledger | None = self
+        while account is not None:
+            unit = account._lacking(wanted)
+            if unit:
+                return account, unit
+            account = account._outer
+        return None
+
+    def _lacking(self, wanted: Reservation) -> str:
+        limit, spent, held = self._budget, self.spent, self._reserved
+        if limit.calls is not None and spent.calls + held.calls + wanted.calls > limit.calls:
+            return "calls"
+        if limit.tokens is not None and spent.tokens + held.tokens + wanted.tokens > limit.tokens:
+            return "tokens"
+        if limit.usd is not None and spent.usd + held.usd + wanted.usd > limit.usd:
+            return "usd"
+        return ""
+
+    def _take(self, wanted: Reservation) -> None:
+        account: Ledger | None = self
+        while account is not None:
+            held = account._reserved
+            held.calls += wanted.calls
+            held.tokens += wanted.tokens
+            held.usd += wanted.usd
+            account._under_way += 1
+            account = account._outer
+
+    def _exhausted(self, unit: str, wanted: Reservation) -> BudgetExhausted:
+        limit, spent = getattr(self._budget, unit), getattr(self.spent, unit)
+        return BudgetExhausted(
+            f"{self._name}: the next request may need {getattr(wanted, unit):,g} {unit}, "
+            f"and {limit - spent:,g} of {limit:,g} are left"
+        )

@@ -1,0 +1,91 @@
+"""What a run gives back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ..compiler.values import Candidate, Json, Question, Usage
+from .events import Event, canonical
+
+__all__ = ["Result"]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The outcome of a pipeline on one question. Prints as its answer.
+
+    `usage` is all that was charged, `unread` the part of it spent on draws that no step read
+    because a decision came first (it depends on timing; nothing else does). `stopped` says in one
+    line why a step stopped early, "" if none did. `seconds` is wall time.
+    """
+
+    question: Question
+    candidates: tuple[Candidate, ...]
+    usage: Usage
+    unread: Usage
+    stopped: str
+    seconds: float
+    trace: tuple[Event, ...]
+
+    @property
+    def best(self) -> Candidate | None:
+        """The first candidate, or None if the pipeline abstained."""
+        return self.candidates[0] if self.candidates else None
+
+    @property
+    def answer(self) -> str | None:
+        """The answer in canonical form; None is *no answer*."""
+        best = self.best
+        return best.answer.text if best is not None and best.answer is not None else None
+
+    @property
+    def text(self) -> str:
+        """The text of the first candidate."""
+        return self.best.text if self.best is not None else ""
+
+    def __str__(self) -> str:
+        return self.answer if self.answer is not None else self.text
+
+    def record(self) -> Mapping[str, Json]:
+        """The result as JSON: equal for equal seeds and replies but for `timing`."""
+        read = _usage(self.usage, self.unread)
+        return {
+            "id": self.question.id,
+            "answer": self.answer,
+            "text": self.text,
+            "candidates": [_candidate(candidate) for candidate in self.candidates],
+            "stopped": self.stopped,
+            "usage": read,
+            "timing": {
+                "seconds": round(self.seconds, 6),
+                "unread": _usage(self.unread, Usage()),
+            },
+        }
+
+    def canonical(self) -> list[Json]:
+        """The trace without what depends on timing."""
+        return canonical(self.trace)
+
+
+def _candidate(candidate: Candidate) -> Json:
+    return {
+        "key": candidate.origin.key,
+        "model": candidate.origin.model,
+        "parents": list(candidate.origin.parents),
+        "text": candidate.text,
+        "answer": candidate.answer.text if candidate.answer else None,
+        "scores": dict(candidate.scores),
+        "notes": dict(candidate.notes),
+        "finish": candidate.finish,
+    }
+
+
+def _usage(usage: Usage, less: Usage) -> Json:
+    return {
+        "calls": usage.calls - less.calls,
+        "prompt_tokens": usage.prompt_tokens - less.prompt_tokens,
+        "cached_tokens": usage.cached_tokens - less.cached_tokens,
+        "completion_tokens": usage.completion_tokens - less.completion_tokens,
+        "usd": round(usage.usd - less.usd, 9),
+    }

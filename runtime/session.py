@@ -1,0 +1,136 @@
+"""A pipeline at work: models opened once, any number of questions, results in order."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping
+from types import TracebackType
+from typing import Self
+
+from ..backends.base import Backend
+from ..compiler.plan import Plan
+from ..compiler.values import Question
+from .events import Bus, Event, Listener
+from .executor import Program
+from .models import Models
+from .questions import Asked, as_question
+from .result import Result
+
+__all__ = ["Session"]
+
+
+class Session:
+    """Answers questions with one plan, inside one event loop. An async context manager.
+
+    Models open on first use and close with the session. Refuses a plan whose lower bound does not
+    fit its budget: `PlanRefused`.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        *,
+        backends: Mapping[str, Backend] | None = None,
+        listeners: Iterable[Listener] = (),
+    ) -> None:
+        """`backends` are ready ones by model name, instead of those the plan would open."""
+        plan.refuse()
+        self.plan = plan
+        self._program = Program(plan)
+        self._models = Models(plan.graph.models, backends)
+        self._listeners = tuple(listeners)
+
+    async def ask(
+        self,
+        question: Asked,
+        *,
+        seed: int = 0,
+        id: str = "",
+        listeners: Iterable[Listener] = (),
+    ) -> Result:
+        """Answer one question. Raises `InputError` and what the run raises."""
+        shaped = as_question(question, self.plan.graph.question, id)
+        bus = Bus((*self._listeners, *listeners))
+        return await self._program.run(shaped, self._models, seed, bus)
+
+    async def map(
+        self,
+        questions: Iterable[Asked] | AsyncIterable[Asked],
+        *,
+        seed: int = 0,
+        concurrency: int = 64,
+    ) -> AsyncIterator[Result]:
+        """Answer many questions, at most `concurrency` at once; results in the order asked.
+
+        Questions are taken from the iterable only as they can be started, so memory does not grow
+        with their number. The first error ends the batch and stops the others.
+        """
+        coming = _all(questions)
+        waiting: deque[asyncio.Task[Result]] = deque()
+        number, more = 0, True
+        try:
+            while more or waiting:
+                while more and len(waiting) < concurrency:
+                    question = await anext(coming, None)
+                    if question is None:
+                        more = False
+                    else:
+                        work = self._numbered(number, question, seed)
+                        waiting.append(asyncio.create_task(work))
+                        number += 1
+                if waiting:
+                    yield await waiting[0]
+                    waiting.popleft()
+        finally:
+            for task in waiting:
+                task.cancel()
+            await asyncio.gather(*waiting, return_exceptions=True)
+
+    async def stream(
+        self, question: Asked, *, seed: int = 0, id: str = ""
+    ) -> AsyncIterator[Event | Result]:
+        """Answer one question, telling every event as it happens; the result comes last."""
+        told: asyncio.Queue[Event] = asyncio.Queue()
+        task = asyncio.create_task(
+            self.ask(question, seed=seed, id=id, listeners=[told.put_nowait])
+        )
+        try:
+            while not (task.done() and told.empty()):
+                event = asyncio.ensure_future(told.get())
+                await asyncio.wait((event, task), return_when=asyncio.FIRST_COMPLETED)
+                if event.done():
+                    yield event.result()
+                else:
+                    event.cancel()
+            yield task.result()
+        finally:
+            task.cancel()
+
+    async def _numbered(self, number: int, question: Asked, seed: int) -> Result:
+        id = question.id if isinstance(question, Question) else str(number)
+        return await self.ask(question, seed=seed, id=id)
+
+    async def aclose(self) -> None:
+        """Close every model. Idempotent."""
+        await self._models.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+
+async def _all(questions: Iterable[Asked] | AsyncIterable[Asked]) -> AsyncIterator[Asked]:
+    if isinstance(questions, AsyncIterable):
+        async for question in questions:
+            yield question
+    else:
+        for question in questions:
+            yield question

@@ -1,0 +1,343 @@
+"""Edges: places for candidates, filled on demand, read in index order, closed when enough was read.
+
+The output of every step is a fixed row of places, as many as the plan allows at most. A reader opens
+places a window ahead of what it has read; opening starts the work. A step on single candidates
+starts on place i as soon as place i of its input is filled, whatever the others do, so there are no
+barriers between layers; whoever decides reads in index order, so timing decides nothing.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from asyncio import Future, Task, get_running_loop, shield
+from collections.abc import AsyncIterator, Callable, Coroutine
+from typing import Any, TypeAlias
+
+from ..compiler.errors import RunError
+from ..compiler.values import Candidate
+
+__all__ = ["Decided", "Drawn", "Inputs", "Mapped", "Reader", "Row"]
+
+Filled: TypeAlias = "Candidate | None"
+"""What ends up in a place: a candidate, or nothing (dropped upstream, or fewer than the most)."""
+
+Spawn: TypeAlias = Callable[[Coroutine[Any, Any, Any]], "Task[Any]"]
+OnClosed: TypeAlias = Callable[[int, int], None]
+
+
+class Row(ABC):
+    """The places of one step's output.
+
+    `readers` many will each close it once; the last one stops the work that is still under way.
+    `on_closed(read, opened)` is told if that happens before everything was read.
+    """
+
+    __slots__ = ("_on_closed", "_places", "_readers", "_spawn", "opened", "read", "size")
+
+    def __init__(self, size: int, readers: int, spawn: Spawn, on_closed: OnClosed) -> None:
+        self.size = size
+        self.read = 0
+        self.opened = 0
+        self._readers = readers
+        self._spawn = spawn
+        self._on_closed = on_closed
+        self._places: list[Future[Filled] | None] = [None] * size
+
+    @property
+    def shared(self) -> bool:
+        """Whether more than one reader has not closed it yet."""
+        return self._readers > 1
+
+    def open(self, index: int) -> Future[Filled]:
+        """Start the work for a place, once; what it will hold."""
+        return self._places[index] or self._start(index)
+
+    async def take(self, index: int) -> Filled:
+        """What a place holds, for a reader that is a task of its own: without another task where
+        nobody else reads it."""
+        if self._readers == 1 and self._places[index] is None and self._alone(index):
+            self.opened += 1
+            return await self._make(index)
+        place = self.open(index)
+        return await (shield(place) if self._readers > 1 else place)
+
+    def close(self, read: int) -> None:
+        """One reader has read so many places and wants no more."""
+        self.read = max(self.read, read)
+        self._readers -= 1
+        if self._readers:
+            return
+        if self.read < self.size:
+            self._on_closed(self.read, self.opened)
+        self._stop()
+
+    def _start(self, index: int) -> Future[Filled]:
+        """Start the work for a place nobody opened before."""
+        self.opened += 1
+        place = self._places[index] = self._spawn(self._make(index))
+        return place
+
+    def _alone(self, index: int) -> bool:
+        """Whether the place can be made without the others."""
+        return True
+
+    @abstractmethod
+    async def _make(self, index: int) -> Filled:
+        """Do the work for one place."""
+
+    def _stop(self) -> None:
+        for place in self._places:
+            if place is not None and not place.done():
+                place.cancel()
+
+
+class Inputs:
+    """One or several rows, read as one: the second begins where the first ends."""
+
+    __slots__ = ("_parts", "_single", "size")
+
+    def __init__(self, rows: list[Row]) -> None:
+        self._single = rows[0] if len(rows) == 1 else None
+        self._parts: list[tuple[int, Row]] = []
+        self.size = 0
+        for row in rows:
+            self._parts.append((self.size, row))
+            self.size += row.size
+
+    def open(self, index: int) -> Future[Filled]:
+        """Start the work for a place."""
+        row, local = self._find(index)
+        return row.open(local)
+
+    async def take(self, index: int) -> Filled:
+        """What a place holds."""
+        if self._single is not None:
+            return await self._single.take(index)
+        row, local = self._find(index)
+        return await row.take(local)
+
+    def shared(self, index: int) -> bool:
+        """Whether somebody else reads that place, too."""
+        return self._find(index)[0].shared
+
+    def close(self, read: int) -> None:
+        """Close every row, as read so far."""
+        for start, row in self._parts:
+            row.close(min(max(read - start, 0), row.size))
+
+    def _find(self, index: int) -> tuple[Row, int]:
+        if self._single is not None:
+            return self._single, index
+        for start, row in reversed(self._parts):
+            if index >= start:
+                return row, index - start
+        raise IndexError(index)
+
+
+class Reader:
+    """The stream that a deciding step reads: candidates in index order, a window ahead."""
+
+    __slots__ = ("_ahead", "_closed", "_inputs", "_next", "_places", "_window")
+
+    def __init__(self, inputs: Inputs, window: int | None) -> None:
+        self._inputs = inputs
+        self._window = inputs.size if window is None else window
+        self._places: list[Future[Filled]] = []
+        self._next = 0
+        self._ahead = 0
+        self._closed = False
+
+    def __aiter__(self) -> AsyncIterator[Candidate]:
+        return self
+
+    async def __anext__(self) -> Candidate:
+        inputs = self._inputs
+        while not self._closed and self._next < inputs.size:
+            index = self._next
+            for ahead in range(self._ahead, min(index + self._window, inputs.size)):
+                self._places.append(inputs.open(ahead))
+                self._ahead = ahead + 1
+            place = self._places[index]
+            if place.done():
+                filled = place.result()
+            else:
+                filled = await (shield(place) if inputs.shared(index) else place)
+            self._next = index + 1
+            if filled is not None:
+                return filled
+        self.close()
+        raise StopAsyncIteration
+
+    @property
+    def left(self) -> int:
+        """How many candidates may still come, at most."""
+        return 0 if self._closed else self._inputs.size - self._next
+
+    async def aclose(self) -> None:
+        """Enough was read."""
+        self.close()
+
+    async def all(self) -> list[Candidate]:
+        """Everything, once it is there."""
+        return [candidate async for candidate in self]
+
+    def close(self) -> None:
+        """Enough was read. Idempotent."""
+        if not self._closed:
+            self._closed = True
+            self._inputs.close(self._next)
+
+
+class Drawn(Row):
+    """The places of a source. The draws of one request fill their places as they finish."""
+
+    __slots__ = ("_draw", "_request_of", "_tasks")
+
+    def __init__(
+        self,
+        size: int,
+        readers: int,
+        spawn: Spawn,
+        on_closed: OnClosed,
+        request_of: tuple[range, ...],
+        draw: Callable[[range], AsyncIterator[Candidate]],
+    ) -> None:
+        """`request_of` gives for every draw those asked for together; `draw` asks for them."""
+        super().__init__(size, readers, spawn, on_closed)
+        self._request_of = request_of
+        self._draw = draw
+        self._tasks: list[Task[None]] = []
+
+    def _alone(self, index: int) -> bool:
+        return len(self._request_of[index]) == 1
+
+    def _start(self, index: int) -> Future[Filled]:
+        draws = self._request_of[index]
+        if len(draws) == 1:
+            return super()._start(index)
+        loop = get_running_loop()
+        places: dict[int, Future[Filled]] = {draw: loop.create_future() for draw in draws}
+        for draw, place in places.items():
+            self._places[draw] = place
+        self.opened += len(draws)
+        self._tasks.append(self._spawn(self._fill(places)))
+        return places[index]
+
+    async def _make(self, index: int) -> Filled:
+        made: Filled = None
+        async for candidate in self._draw(self._request_of[index]):
+            made = candidate
+        return made
+
+    async def _fill(self, places: dict[int, Future[Filled]]) -> None:
+        async for candidate in self._draw(range(min(places), max(places) + 1)):
+            place = places[candidate.origin.index]
+            if not place.done():
+                place.set_result(candidate)
+        for place in places.values():
+            if not place.done():
+                place.set_result(None)
+
+    def _stop(self) -> None:
+        super()._stop()
+        for task in self._tasks:
+            task.cancel()
+
+
+class Mapped(Row):
+    """The places of a step on single candidates: place i is made from place i of its input."""
+
+    __slots__ = ("_inputs", "_one")
+
+    def __init__(
+        self,
+        readers: int,
+        spawn: Spawn,
+        on_closed: OnClosed,
+        inputs: Inputs,
+        one: Callable[[int, Candidate], Coroutine[Any, Any, Filled]],
+    ) -> None:
+        """`one` makes a place from its index and the candidate that came in."""
+        super().__init__(inputs.size, readers, spawn, on_closed)
+        self._inputs = inputs
+        self._one = one
+
+    async def _make(self, index: int) -> Filled:
+        given = await self._inputs.take(index)
+        return None if given is None else await self._one(index, given)
+
+    def _stop(self) -> None:
+        super()._stop()
+        self._inputs.close(self.read)
+
+
+class Decided(Row):
+    """The places of a deciding step: filled by its run, in order, no further than opened."""
+
+    __slots__ = ("_driver", "_reader", "_run", "_wake")
+
+    def __init__(
+        self,
+        size: int,
+        readers: int,
+        spawn: Spawn,
+        on_closed: OnClosed,
+        reader: Reader,
+        run: Callable[[Reader], AsyncIterator[Candidate]],
+    ) -> None:
+        super().__init__(size, readers, spawn, on_closed)
+        self._reader = reader
+        self._run = run
+        self._driver: Task[None] | None = None
+        self._wake: Future[None] | None = None
+
+    def _alone(self, index: int) -> bool:
+        return self.size == 1
+
+    async def _make(self, index: int) -> Filled:
+        made: Filled = None
+        async for candidate in self._run(self._reader):
+            if made is not None:
+                raise self._too_many()
+            made = candidate
+        await self._reader.aclose()
+        return made
+
+    def _start(self, index: int) -> Future[Filled]:
+        if self.size == 1:
+            return super()._start(index)
+        self.opened += 1
+        place: Future[Filled] = get_running_loop().create_future()
+        self._places[index] = place
+        if self._driver is None:
+            self._driver = self._spawn(self._drive())
+        elif self._wake is not None and not self._wake.done():
+            self._wake.set_result(None)
+        return place
+
+    async def _drive(self) -> None:
+        index = 0
+        async for candidate in self._run(self._reader):
+            if index == self.size:
+                raise self._too_many()
+            await self._fill(index, candidate)
+            index += 1
+        await self._reader.aclose()
+        for rest in range(index, self.size):
+            await self._fill(rest, None)
+
+    async def _fill(self, index: int, filled: Filled) -> None:
+        while (place := self._places[index]) is None:
+            self._wake = get_running_loop().create_future()
+            await self._wake
+        if not place.done():
+            place.set_result(filled)
+
+    def _too_many(self) -> RunError:
+        return RunError(f"gave more than the {self.size} candidates that its flow promises")
+
+    def _stop(self) -> None:
+        super()._stop()
+        if self._driver is not None:
+            self._driver.cancel()
+        self._reader.close()

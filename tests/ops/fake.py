@@ -1,0 +1,240 @@
+"""A context and a stream for operators alone: replies come from a function, nothing is sent."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from polyarch.compiler.answers import Answer, AnswerKind, answer_kind
+from polyarch.compiler.op import (
+    All,
+    Amount,
+    Asked,
+    Asking,
+    Each,
+    Flow,
+    Reply,
+    Source,
+)
+from polyarch.compiler.template import Template
+from polyarch.compiler.values import Candidate, Json, Message, Origin, Purpose, Question, Usage
+
+__all__ = [
+    "Call",
+    "Fake",
+    "Fed",
+    "candidate",
+    "candidates",
+    "decide",
+    "draw",
+    "flow",
+    "judge",
+    "says",
+]
+
+T = TypeVar("T")
+FormT = TypeVar("FormT", bound=BaseModel)
+
+SYSTEM = Message("system", "Be brief.")
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request as the fake saw it. `turn` is 1 for a repair turn."""
+
+    role: str
+    shown: tuple[str, ...]
+    text: str
+    index: int
+    turn: int
+    model: str | None
+    messages: tuple[Message, ...] = ()
+
+
+Script = Callable[[Call], str]
+
+
+def says(*replies: str) -> Script:
+    """A script that says these, one after the other; the last one for ever."""
+    left = list(replies)
+    return lambda call: left.pop(0) if len(left) > 1 else left[0]
+
+
+@dataclass
+class Fake:
+    """A context whose model says what `script` returns."""
+
+    script: Script = field(default_factory=lambda: says("42"))
+    answer: AnswerKind = field(default_factory=lambda: answer_kind("number"))
+    question: Question = field(
+        default_factory=lambda: Question(
+            "What is 6 * 7?", (SYSTEM, Message("user", "What is 6 * 7?"))
+        )
+    )
+    step: str = "here"
+    shuffled: bool = False
+    """Whether draws finish in reverse."""
+    calls: list[Call] = field(default_factory=list)
+    notes: list[tuple[str, dict[str, Json]]] = field(default_factory=list)
+    unreadable: int = 0
+
+    def fill(self, asking: Asking, **values: str) -> str:
+        template = Template(asking.prompt or asking.default_prompt, asking.variables)
+        return template.fill({**values, "question": self.question.text})
+
+    async def sample(
+        self,
+        asking: Asking,
+        messages: tuple[Message, ...],
+        purpose: Purpose,
+        draws: range,
+    ) -> AsyncIterator[Reply]:
+        for index in reversed(draws) if self.shuffled else draws:
+            await asyncio.sleep(0)
+            text = self._say(asking, messages, messages[-1].text, purpose, index, 0)
+            yield Reply(index, text, asking.model or "", "stop", Usage(calls=1))
+
+    async def ask(
+        self,
+        asking: Asking,
+        text: str,
+        purpose: Purpose,
+        form: type[FormT],
+        *,
+        index: int,
+        check: Callable[[FormT], str] | None = None,
+    ) -> Asked[FormT]:
+        for turn in (0, 1):
+            await asyncio.sleep(0)
+            reply = self._say(asking, (), text, purpose, index, turn)
+            try:
+                value = form.model_validate_json(reply, strict=True)
+            except ValidationError:
+                continue
+            if check is None or not check(value):
+                return Asked(value, Usage(calls=turn + 1))
+        self.unreadable += 1
+        return Asked(None, Usage(calls=2))
+
+    def candidate(
+        self, reply: Reply, *, index: int, parents: Sequence[Candidate] = ()
+    ) -> Candidate:
+        keys = tuple(parent.origin.key for parent in parents)
+        origin = Origin(self.step, index, reply.model, keys)
+        return Candidate(reply.text, self.answer.read(reply.text), origin, usage=reply.usage)
+
+    def rng(self, *names: str | int) -> Random:
+        return Random(repr(names))
+
+    def note(self, what: str, **data: Json) -> None:
+        json.dumps(data)
+        self.notes.append((what, data))
+
+    async def together(self, jobs: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
+        return list(await asyncio.gather(*jobs))
+
+    def _say(
+        self,
+        asking: Asking,
+        messages: tuple[Message, ...],
+        text: str,
+        purpose: Purpose,
+        index: int,
+        turn: int,
+    ) -> str:
+        assert purpose.question == self.question.text
+        call = Call(purpose.role, purpose.shown, text, index, turn, asking.model, messages)
+        self.calls.append(call)
+        return self.script(call)
+
+
+class Fed:
+    """A stream over candidates that are there; says how many were read and whether it was closed."""
+
+    def __init__(self, given: Iterable[Candidate], most: int | None = None) -> None:
+        self._given = list(given)
+        self._most = len(self._given) if most is None else most
+        self.read = 0
+        self.closed = False
+
+    def __aiter__(self) -> AsyncIterator[Candidate]:
+        return self
+
+    async def __anext__(self) -> Candidate:
+        await asyncio.sleep(0)
+        if self.closed or self.read == len(self._given):
+            raise StopAsyncIteration
+        self.read += 1
+        return self._given[self.read - 1]
+
+    @property
+    def left(self) -> int:
+        return self._most - self.read
+
+    async def aclose(self) -> None:
+        self.closed = True
+
+    async def all(self) -> list[Candidate]:
+        return [candidate async for candidate in self]
+
+
+def candidate(
+    text: str,
+    index: int = 0,
+    *,
+    scores: dict[str, float] | None = None,
+    notes: dict[str, Json] | None = None,
+) -> Candidate:
+    """A candidate whose answer is its text; none if that is empty."""
+    answer = Answer(text, "exact") if text else None
+    return Candidate(text, answer, Origin("drafts", index), scores or {}, notes or {})
+
+
+def candidates(*texts: str, **scores: Sequence[float | None]) -> list[Candidate]:
+    """Candidates with these texts; scores by name, None for a missing one."""
+    made = []
+    for index, text in enumerate(texts):
+        own = {name: row[index] for name, row in scores.items()}
+        kept = {name: score for name, score in own.items() if score is not None}
+        made.append(candidate(text, index, scores=kept))
+    return made
+
+
+def flow(low: int, high: int | None = None, *scores: str, notes: Sequence[str] = ()) -> Flow:
+    """An edge of so many candidates of 100 to 200 tokens, and a question of 10 to 20."""
+    count = Amount(low, low if high is None else high)
+    return Flow(count, frozenset(scores), frozenset(notes), Amount(100, 200), Amount(10, 20))
+
+
+def decide(op: All, ctx: Fake, given: Sequence[Candidate] | Fed) -> list[Candidate]:
+    """What an operator that reads everything yields."""
+    stream = given if isinstance(given, Fed) else Fed(given)
+
+    async def run() -> list[Candidate]:
+        return [candidate async for candidate in op.run(ctx, stream)]
+
+    return asyncio.run(run())
+
+
+def judge(op: Each, ctx: Fake, given: Sequence[Candidate]) -> list[Candidate | None]:
+    """What an operator on single candidates makes of each."""
+
+    async def run() -> list[Candidate | None]:
+        return list(await asyncio.gather(*(op.one(ctx, one) for one in given)))
+
+    return asyncio.run(run())
+
+
+def draw(op: Source, ctx: Fake, draws: range) -> list[Candidate]:
+    """What a source draws."""
+
+    async def run() -> list[Candidate]:
+        return [candidate async for candidate in op.sample(ctx, draws)]
+
+    return asyncio.run(run())

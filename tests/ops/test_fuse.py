@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import pytest
+
+from polyarch.compiler.op import Amount, Mismatch
+from polyarch.ops.fuse import Fuse
+
+from .fake import SYSTEM, Fake, candidate, candidates, decide, flow
+
+
+def test_shows_everything_and_names_all_parents() -> None:
+    ctx = Fake(lambda call: "So 42.")
+    given = [candidate("41", 0, scores={"verify": 0.1}), candidate("42", 1)]
+    (fused,) = decide(Fuse(model="fuser"), ctx, given)
+    assert fused.text == "So 42." and fused.scores == {} and fused.notes == {}
+    assert fused.origin.parents == ("drafts[0]", "drafts[1]")
+    (call,) = ctx.calls
+    assert (call.role, call.shown, call.messages[0]) == ("fuse", ("41", "42"), SYSTEM)
+    assert "### Candidate 1\n41\n\n### Candidate 2\n42" in call.text
+    assert "### Critique" not in call.text
+
+
+def test_critiques_stand_with_their_candidates() -> None:
+    ctx = Fake()
+    given = [candidate("a", 0), candidate("b", 1, notes={"critique": "weak"})]
+    decide(Fuse(), ctx, given[::-1])
+    assert (
+        "### Candidate 1\nb\n\n### Critique of candidate 1\nweak\n\n### Candidate 2\na"
+        in ctx.calls[0].text
+    )
+
+
+def test_several_come_out_in_index_order_however_they_finish() -> None:
+    ctx = Fake(lambda call: f"no. {call.index}", shuffled=True)
+    fused = decide(Fuse(n=3), ctx, candidates("a", "b"))
+    assert [c.origin.index for c in fused] == [0, 1, 2]
+    assert [c.index for c in ctx.calls] == [2, 1, 0]
+
+
+def test_nothing_left_at_run_time() -> None:
+    ctx = Fake()
+    assert decide(Fuse(), ctx, []) == []
+    assert ctx.calls == []
+
+
+def test_flow_and_price() -> None:
+    op = Fuse(model="fuser", n=2, max_tokens=30)
+    out = op.flow(flow(2, 3, "verify"))
+    assert (out.count, out.scores, out.tokens) == (Amount(2, 2), frozenset(), Amount(1, 30))
+    assert op.flow(flow(0, 3)).count == Amount(0, 2)
+    (calls,) = op.calls(flow(2, 3))
+    assert calls.count == Amount(2, 2)
+    assert calls.prompt.low > 200 and calls.prompt.high > 600
+    with pytest.raises(Mismatch, match="over nothing"):
+        op.flow(flow(0))
+    with pytest.raises(Mismatch, match="without a critique"):
+        op.flow(flow(1))
+    assert op.flow(flow(1, notes=["critique"])).count == Amount(2, 2)

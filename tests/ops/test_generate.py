@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import pytest
+from pydantic import ValidationError
+
+from polyarch.compiler.op import Amount
+from polyarch.compiler.values import Image, Message, Question
+from polyarch.ops.generate import Generate
+
+from .fake import SYSTEM, Fake, draw, flow
+
+
+def test_sends_the_chat_of_the_question_unchanged() -> None:
+    ctx = Fake(lambda call: f"It is {call.index}.")
+    drawn = draw(Generate(n=3, model="solver"), ctx, range(1, 3))
+    assert [c.answer and c.answer.text for c in drawn] == ["1", "2"]
+    assert [c.origin.key for c in drawn] == ["here[1]", "here[2]"]
+    assert [(c.role, c.messages) for c in ctx.calls] == [("solve", ctx.question.messages)] * 2
+    assert drawn[0].usage.calls == 1
+
+
+def test_a_prompt_of_its_own_keeps_system_messages_and_images() -> None:
+    picture = Image("data:image/png;base64,AAAA")
+    chat = (SYSTEM, Message("user", ("What is this? ", picture)))
+    ctx = Fake(question=Question("What is this?", chat))
+    draw(Generate(prompt=r"Think. {question} \boxed{x} {1, 2}"), ctx, range(1))
+    sent = ctx.calls[0].messages
+    assert sent[0] == SYSTEM
+    assert sent[1] == Message("user", (r"Think. What is this? \boxed{x} {1, 2}", picture))
+
+
+def test_no_answer_stays_a_candidate() -> None:
+    (drawn,) = draw(Generate(), Fake(lambda call: "I do not know."), range(1))
+    assert drawn.answer is None
+    assert drawn.text == "I do not know."
+
+
+def test_flow_groups_and_price() -> None:
+    op = Generate(n=4, model="solver", max_tokens=50)
+    assert op.groups() == (range(4),)
+    assert op.flow(flow(0)).count == Amount(4, 4)
+    assert op.flow(flow(0)).tokens == Amount(1, 50)
+    (calls,) = op.calls(flow(0))
+    assert calls.count == Amount(4, 4)
+    assert calls.prompt == Amount(10, 20)
+    assert calls.completion == Amount(1, 50)
+    assert calls.depth == Amount(1, 1)
+    assert op.roles() == {"solve"}
+
+
+@pytest.mark.parametrize("wrong", [{"n": 0}, {"temperature": -1}, {"nn": 2}, {"top_p": 0}])
+def test_refuses_wrong_arguments(wrong: dict[str, float]) -> None:
+    with pytest.raises(ValidationError):
+        Generate.model_validate(wrong)

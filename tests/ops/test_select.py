@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+from math import inf, nan
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from polyarch.compiler.op import Amount, Mismatch
+from polyarch.ops.select import Select
+
+from .fake import Fake, Fed, candidates, decide, flow
+
+
+def test_the_best_first_and_ties_by_index() -> None:
+    ctx = Fake()
+    given = candidates("a", "b", "c", "d", verify=[0.5, 0.9, 0.5, 0.9])
+    assert [c.text for c in decide(Select(by="verify", keep=3), ctx, given)] == ["b", "d", "a"]
+    assert ctx.notes == [] and ctx.calls == []
+
+
+@pytest.mark.parametrize("bad", [None, nan, inf, -inf])
+def test_a_missing_score_never_wins(bad: float | None) -> None:
+    ctx = Fake()
+    given = candidates("a", "b", verify=[bad, -3.0])
+    assert [c.text for c in decide(Select(by="verify", keep=2), ctx, given)] == ["b"]
+    assert ctx.notes == [("left out", {"score": "verify", "unscored": 1, "below": 0})]
+
+
+def test_nothing_fit_abstains_or_falls_back_as_declared() -> None:
+    given = candidates("a", "b", verify=[0.1, None])
+    strict = Select(by="verify", at_least=0.5)
+    ctx = Fake()
+    assert decide(strict, ctx, given) == []
+    assert ctx.notes == [("left out", {"score": "verify", "unscored": 1, "below": 1})]
+    (first,) = decide(strict.model_copy(update={"otherwise": "first"}), Fake(), given)
+    assert first.text == "a" and first.notes["fallback"]
+    assert decide(Select(by="verify", otherwise="first"), Fake(), []) == []
+
+
+def test_first_reads_no_further_than_it_keeps() -> None:
+    fed = Fed(candidates("a", "b", "c"))
+    assert [c.text for c in decide(Select(by="first", keep=2), Fake(), fed)] == ["a", "b"]
+    assert (fed.read, fed.closed) == (2, True)
+    assert Select(by="first", keep=2).window(flow(3)) == 2
+    assert Select(by="first", keep=2).least(flow(3)) == 2
+    assert Select(by="verify").window(flow(3)) is None
+    assert Select(by="verify").least(flow(3)) == 3
+
+
+def test_flow() -> None:
+    assert Select(by="verify", keep=2).flow(flow(1, 3, "verify")).count == Amount(1, 2)
+    assert Select(by="verify", at_least=0.5).flow(flow(3, 3, "verify")).count == Amount(0, 1)
+    with pytest.raises(Mismatch, match="scores there: rank, verify") as wrong:
+        Select(by="tests").flow(flow(3, 3, "verify", "rank"))
+    assert wrong.value.field == "by"
+    with pytest.raises(Mismatch, match="keep 4 of at most 3") as wrong:
+        Select(by="first", keep=4).flow(flow(3))
+    assert wrong.value.field == "keep"
+    with pytest.raises(Mismatch, match="reads no score"):
+        Select(by="first", at_least=0.5).flow(flow(3))
+    with pytest.raises(Mismatch, match="over nothing"):
+        Select(by="first").flow(flow(0))
+
+
+def test_refuses_wrong_arguments() -> None:
+    for wrong in ({}, {"by": ""}, {"by": "verify", "keep": 0}):
+        with pytest.raises(ValidationError):
+            Select.model_validate(wrong)
+
+
+@given(st.lists(st.one_of(st.none(), st.floats()), min_size=1, max_size=8), st.integers(1, 8))
+def test_is_a_stable_sort_of_what_is_finite(scores: list[float | None], keep: int) -> None:
+    given = candidates(*map(str, range(len(scores))), s=scores)
+    chosen = decide(Select(by="s", keep=keep), Fake(), given)
+    usable = [i for i, s in enumerate(scores) if s is not None and abs(s) < inf]
+    best = sorted(usable, key=lambda i: (-(scores[i] or 0.0), i))[:keep]
+    assert [c.origin.index for c in chosen] == best

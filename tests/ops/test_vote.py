@@ -1,0 +1,246 @@
+from __future__ import annotations
+
+from collections import Counter
+from fractions import Fraction
+from math import comb, inf, nan
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from polyarch.compiler.answers import answer_kind
+from polyarch.compiler.op import Amount, Mismatch
+from polyarch.compiler.values import Candidate, Json
+from polyarch.ops.vote import Vote, lead_confidence
+
+from .fake import Fake, Fed, candidates, decide, flow
+
+EXACT = answer_kind("exact")
+
+
+def vote(op: Vote, given: list[Candidate] | Fed, ctx: Fake | None = None) -> Candidate | None:
+    out = decide(op, ctx or Fake(answer=EXACT), given)
+    assert len(out) <= 1
+    return out[0] if out else None
+
+
+def told(ctx: Fake) -> dict[str, Json]:
+    return dict(ctx.notes)["vote"]  # type: ignore[arg-type]
+
+
+def test_the_majority_wins_and_says_how() -> None:
+    ctx = Fake(answer=EXACT)
+    winner = vote(Vote(), candidates("a", "b", "", "b", "c"), ctx)
+    assert winner is not None
+    assert winner.origin.index == 1
+    assert winner.scores["vote"] == 0.5
+    assert winner.notes["votes"] == [["b", 2], ["a", 1], ["c", 1]]
+    assert winner.notes["no_answer"] == 1
+    assert told(ctx) == {
+        "read": 5,
+        "voted": 4,
+        "no_answer": 1,
+        "no_weight": 0,
+        "stopped": False,
+    }
+
+
+def test_a_tie_goes_to_the_group_voted_for_first() -> None:
+    winner = vote(Vote(), candidates("a", "b", "b", "a"))
+    assert winner is not None and winner.origin.index == 0
+
+
+def test_answers_of_one_meaning_vote_together() -> None:
+    ctx = Fake(answer=answer_kind("number"))
+    given = candidates("0.75", "1/2", "0.50", "3/4", "0.5")
+    for op in (Vote(), Vote(stop_at="exact")):
+        winner = vote(op, given, ctx)
+        assert winner is not None and winner.text == "1/2"
+        assert winner.notes["votes"] == [["1/2", 3], ["0.75", 2]]
+
+
+def test_nobody_votes() -> None:
+    given = candidates("", "", "")
+    ctx = Fake(answer=EXACT)
+    fallback = vote(Vote(), given, ctx)
+    assert fallback is not None
+    assert fallback.origin.index == 0
+    assert "vote" not in fallback.scores
+    assert fallback.notes == {"fallback": "nothing voted", "votes": [], "no_answer": 3}
+    assert ctx.notes[-1] == ("fallback", {"candidate": "drafts[0]"})
+    assert vote(Vote(otherwise="none"), given) is None
+    assert vote(Vote(), []) is None
+
+
+def test_weights_count_and_the_heaviest_of_the_group_is_shown() -> None:
+    given = candidates("a", "a", "b", "b", verify=[0.5, 0.5, 0.8, 0.9])
+    winner = vote(Vote(weight="verify"), given)
+    assert winner is not None
+    assert winner.origin.index == 3
+    assert winner.scores["vote"] == pytest.approx(1.7 / 2.7)
+    assert winner.notes["votes"] == [["b", 1.7], ["a", 1.0]]
+
+
+def test_sums_that_agree_to_nine_decimals_tie() -> None:
+    winner = vote(Vote(weight="w"), candidates("a", "b", "b", w=[0.3, 0.1, 0.2]))
+    assert winner is not None and winner.text == "a"
+
+
+@pytest.mark.parametrize("bad", [None, nan, inf, -inf, -0.5])
+def test_a_weight_that_cannot_be_used_does_not_vote(bad: float | None) -> None:
+    ctx = Fake(answer=EXACT)
+    winner = vote(Vote(weight="w"), candidates("a", "a", "b", w=[bad, bad, 0.1]), ctx)
+    assert winner is not None
+    assert winner.text == "b" and winner.scores["vote"] == 1.0
+    assert told(ctx)["no_weight"] == 2
+
+
+def test_zero_weights_elect_nobody() -> None:
+    given = candidates("a", "b", w=[0.0, 0.0])
+    assert vote(Vote(weight="w", otherwise="none"), given) is None
+    fallback = vote(Vote(weight="w"), given)
+    assert fallback is not None and fallback.notes["fallback"]
+
+
+def test_a_weight_above_one_is_no_weight_where_it_stops_early() -> None:
+    given = candidates("a", "b", "b", w=[7.0, 1.0, 1.0])
+    assert (heavy := vote(Vote(weight="w"), given)) is not None and heavy.text == "a"
+    assert (even := vote(Vote(weight="w", stop_at="exact"), given)) is not None
+    assert even.text == "b"
+
+
+def test_exact_stops_when_the_lead_exceeds_what_is_outstanding() -> None:
+    fed = Fed(candidates("a", "b", "a", "a", "a", "b", "b"))
+    ctx = Fake(answer=EXACT)
+    winner = vote(Vote(stop_at="exact"), fed, ctx)
+    assert winner is not None and winner.text == "a"
+    # After five of seven: 4 - 1 = 3 > 2 outstanding; after four, 3 - 1 = 2 is not more than 3.
+    assert (fed.read, fed.closed) == (5, True)
+    assert told(ctx)["stopped"] is True
+
+
+def test_exact_reckons_with_candidates_that_may_still_come() -> None:
+    fed = Fed(candidates("a", "a", "a"), most=20)
+    assert vote(Vote(stop_at="exact"), fed) is not None
+    assert (fed.read, fed.closed) == (3, False)
+
+
+def test_confidence_stops_after_four_of_a_kind_at_the_papers_threshold() -> None:
+    fed = Fed(candidates(*["a"] * 40))
+    assert vote(Vote(stop_at=0.95), fed) is not None
+    assert (fed.read, fed.closed) == (4, True)
+    fed = Fed(candidates("", "", *["a"] * 40))
+    assert vote(Vote(stop_at=0.6, min_votes=3), fed) is not None
+    assert fed.read == 5
+
+
+def test_early_stopping_reads_in_index_order_a_few_ahead() -> None:
+    assert Vote().window(flow(16)) is None
+    assert Vote(stop_at="exact").window(flow(16)) == 4
+    assert Vote(stop_at=0.9, ahead=2).window(flow(16)) == 2
+
+
+def test_least_is_what_a_unanimous_run_reads() -> None:
+    for op in (Vote(), Vote(stop_at="exact"), Vote(stop_at=0.95), Vote(stop_at=0.6, min_votes=5)):
+        for count in range(2, 20):
+            fed = Fed(candidates(*["a"] * count))
+            assert vote(op, fed) is not None
+            assert op.least(flow(count)) == fed.read
+
+
+def test_flow() -> None:
+    out = Vote(weight="verify").flow(flow(2, 3, "verify"))
+    assert out.count == Amount(1, 1)
+    assert out.scores == {"verify", "vote"} and out.notes == {"votes", "no_answer"}
+    assert Vote(otherwise="none").flow(flow(3)).count == Amount(0, 1)
+    assert Vote().flow(flow(0, 3)).count == Amount(0, 1)
+    with pytest.raises(Mismatch, match="scores there: rank") as wrong:
+        Vote(weight="verify").flow(flow(3, 3, "rank"))
+    assert wrong.value.field == "weight"
+    for low, what in ((0, "over nothing"), (1, "over one candidate")):
+        with pytest.raises(Mismatch, match=what):
+            Vote().flow(flow(low))
+    assert Vote().calls(flow(3)) == () and Vote.effect == "pure"
+
+
+@pytest.mark.parametrize("wrong", [{"stop_at": 0.5}, {"stop_at": 1}, {"stop_at": "soon"}])
+def test_refuses_wrong_arguments(wrong: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        Vote.model_validate(wrong)
+
+
+answers = st.lists(st.sampled_from(["a", "b", "c", ""]), min_size=1, max_size=15)
+
+
+@given(answers)
+def test_is_plurality_with_the_tie_rule(texts: list[str]) -> None:
+    counts = Counter(text for text in texts if text)
+    winner = vote(Vote(otherwise="none"), candidates(*texts))
+    if not counts:
+        assert winner is None
+        return
+    # Counter keeps the order of first occurrence, and max takes the first of equals.
+    best = max(counts, key=counts.__getitem__)
+    assert winner is not None
+    assert winner.origin.index == texts.index(best)
+    assert winner.scores["vote"] == counts[best] / counts.total()
+
+
+@given(answers, st.data())
+def test_an_exact_stop_never_changes_the_winner(texts: list[str], data: st.DataObject) -> None:
+    weight = st.one_of(st.none(), st.floats(0, 1), st.sampled_from([0.1, 0.2, 0.3, nan]))
+    weights = data.draw(st.lists(weight, min_size=len(texts), max_size=len(texts)))
+    given = candidates(*texts, w=weights)
+    for arguments in ({}, {"weight": "w"}):
+        full = vote(Vote.model_validate(arguments), given)
+        early = vote(Vote.model_validate({**arguments, "stop_at": "exact"}), given)
+        assert (early and early.answer) == (full and full.answer)
+        if not arguments:
+            assert (early and early.origin) == (full and full.origin)
+
+
+@given(answers, st.randoms(use_true_random=False))
+def test_equal_weights_vote_like_none_and_permuted_ones_elect_no_less(
+    texts: list[str], random: Random
+) -> None:
+    plain = vote(Vote(), candidates(*texts))
+    equal = vote(Vote(weight="w"), candidates(*texts, w=[0.25] * len(texts)))
+    assert (plain and plain.origin) == (equal and equal.origin)
+    # Weights permuted within the candidates of one answer leave the totals as they are.
+    weights = [random.choice([0.1, 0.2, 0.7, 1.0]) for _ in texts]
+    permuted = list(weights)
+    for answer in set(texts):
+        places = [i for i, text in enumerate(texts) if text == answer]
+        for place, other in zip(places, random.sample(places, len(places)), strict=True):
+            permuted[place] = weights[other]
+    one = vote(Vote(weight="w"), candidates(*texts, w=weights))
+    two = vote(Vote(weight="w"), candidates(*texts, w=permuted))
+    assert (one and one.answer) == (two and two.answer)
+    assert (one and one.notes) == (two and two.notes)
+
+
+@given(answers, st.sampled_from([0.6, 0.8, 0.95]))
+def test_a_stopped_vote_elects_the_leader_of_what_it_read(texts: list[str], level: float) -> None:
+    fed = Fed(candidates(*texts))
+    early = vote(Vote(stop_at=level), fed)
+    full = vote(Vote(), candidates(*texts[: fed.read]))
+    assert (early and early.origin) == (full and full.origin)
+
+
+@settings(deadline=None)
+@given(st.integers(0, 300), st.integers(0, 300))
+def test_the_confidence_is_the_exact_sum(leader: int, runner_up: int) -> None:
+    # P(p > 1/2) for Beta(a + 1, b + 1) is P(at most a heads in a + b + 1 fair tosses).
+    tosses = leader + runner_up + 1
+    exact = Fraction(sum(comb(tosses, heads) for heads in range(leader + 1)), 2**tosses)
+    assert lead_confidence(leader, runner_up) == pytest.approx(float(exact), abs=1e-10)
+
+
+@given(st.floats(0, 500), st.floats(0, 500))
+def test_the_confidence_is_a_probability_of_either_side(leader: float, runner_up: float) -> None:
+    one, other = lead_confidence(leader, runner_up), lead_confidence(runner_up, leader)
+    assert 0 <= one <= 1
+    assert one + other == pytest.approx(1)
+    assert (one >= 0.5 - 1e-12) == (leader >= runner_up) or abs(leader - runner_up) < 1e-9
