@@ -794,7 +794,7 @@ _JSON_START = re.compile(r"""\{(?=\s*+["}])|\[(?=\s*+[\[{"\d\-tfn\]])""")
 def _first_json(text: str) -> object:
     """The first object or array; None where there is none. Raises ValueError, RecursionError."""
     decoder = json.JSONDecoder(parse_float=_finite, parse_constant=_no_constant, strict=False)
-    end, place = len(text.rstrip()), 0
+    place = 0
     # A decoding error counts the lines before it, so without a bound many would cost a square.
     for _ in range(_FAILURES):
         start = _JSON_START.search(text, place)
@@ -803,8 +803,8 @@ def _first_json(text: str) -> object:
         try:
             value: object = decoder.raw_decode(text, start.start())[0]
         except json.JSONDecodeError as error:
-            # Cut off inside: whatever stands in it is not the whole answer.
-            if error.pos >= end or error.msg.startswith("Unterminated"):
+            # Cut off inside a string: what looks like JSON in it is not the answer.
+            if error.msg.startswith("Unterminated"):
                 return None
             place = max(start.end(), error.pos)
         else:

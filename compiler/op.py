@@ -26,6 +26,7 @@ __all__ = [
     "Asking",
     "Calls",
     "Context",
+    "Drawing",
     "Each",
     "Flow",
     "Mismatch",
@@ -134,6 +135,15 @@ class Asked(Generic[T]):
     usage: Usage
 
 
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """What a source asks to make candidates: whom, with which messages, and what for."""
+
+    asking: Asking
+    messages: tuple[Message, ...]
+    purpose: Purpose
+
+
 class Stream(Protocol):
     """The candidates of an edge, in index order. Closing it cancels what nobody else reads."""
 
@@ -172,14 +182,14 @@ class Context(Protocol):
         """The prompt of `asking` (its own, or the operator's default) with its variables filled
         in; `question` is filled in anyway. For an operator's own prompt, `asking` is `self`."""
 
-    def sample(
+    async def sample(
         self,
         asking: Asking,
         messages: tuple[Message, ...],
         purpose: Purpose,
         draws: range,
-    ) -> AsyncIterator[Reply]:
-        """Draw completions of one prompt in one request, in the order they finish."""
+    ) -> list[Reply]:
+        """Draw completions of one prompt in one request; in index order."""
 
     async def ask(
         self,
@@ -317,8 +327,8 @@ class Source(Asking):
         """The draws that share a prompt, in index order; together they cover every draw."""
 
     @abstractmethod
-    def sample(self, ctx: Context, draws: range) -> AsyncIterator[Candidate]:
-        """Draw these, all of one group, in one request; in the order they finish."""
+    def drawing(self, ctx: Context, draws: range) -> Drawing:
+        """What is asked for these draws, which are of one group."""
 
 
 class Each(Op):

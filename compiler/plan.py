@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from .errors import Fault, PlanRefused, SpecError
 from .flow import infer
-from .graph import INPUT, Graph
+from .graph import INPUT, Graph, Node
 from .op import Amount, Flow
 from .passes import apply
 from .price import Cost, price
 from .spec import Budget
 from .verify import ANY_QUESTION
 
-__all__ = ["Plan", "plan"]
+__all__ = ["Plan", "digest", "fingerprints", "plan"]
 
 
 @dataclass(frozen=True)
@@ -37,26 +37,17 @@ class Plan:
 
         Equal for two builds of one text, on any machine.
         """
-        return hashlib.sha256(json.dumps(self._content(), sort_keys=True).encode()).hexdigest()
-
-    def _content(self) -> Mapping[str, object]:
-        return {
-            "graph": str(self.graph),
-            "arguments": {n.name: n.op.model_dump(mode="json") for n in self.graph.nodes.values()},
-            "prompts": self.prompts,
-            "models": {n: m.model_dump(mode="json") for n, m in self.graph.models.items()},
-            "answer": {n.name: repr(n.answer) for n in self.graph.nodes.values()},
-            "question": self.graph.question.model_dump(mode="json"),
-        }
+        return digest(self.graph)
 
     @property
     def prompts(self) -> Mapping[str, tuple[str, ...]]:
         """The prompt templates of each step that has any."""
-        return {
-            node.name: tuple(a.prompt or a.default_prompt for a in askings)
-            for node in self.graph.nodes.values()
-            if (askings := node.op.askings())
-        }
+        return {node.name: told for node in self.graph.nodes.values() if (told := _prompts(node))}
+
+    def within(self, scope: str) -> Cost:
+        """The bounds of a pipeline used as a step, by its scope; depths do not add."""
+        costs = (c for n, c in self.costs.items() if _within(self.graph.nodes[n].scope, scope))
+        return sum(costs, Cost())
 
     def refuse(self) -> None:
         """Raise `PlanRefused` if a budget cannot hold even the lower bound, naming the dearest
@@ -84,6 +75,39 @@ def plan(graph: Graph, question: Amount = ANY_QUESTION) -> Plan:
     flows, _ = infer(graph, question)
     costs, total = price(graph, question)
     return Plan(graph, question, flows, costs, total)
+
+
+def digest(graph: Graph) -> str:
+    """The digest of a settled graph; see `Plan.digest`."""
+    return _sha256(
+        {
+            "graph": str(graph),
+            "budgets": {scope: b.model_dump(mode="json") for scope, b in graph.budgets.items()},
+            "steps": [_content(node) for node in graph.nodes.values()],
+            "models": {n: m.model_dump(mode="json") for n, m in graph.models.items()},
+            "question": graph.question.model_dump(mode="json"),
+        }
+    )
+
+
+def fingerprints(graph: Graph) -> Mapping[str, str]:
+    """A short digest of each step of a settled graph, to tell which one was changed."""
+    return {name: _sha256(_content(node))[:16] for name, node in graph.nodes.items()}
+
+
+def _sha256(content: object) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _content(node: Node) -> Sequence[object]:
+    """Everything about a step that decides what is asked."""
+    arguments = node.op.model_dump(mode="json")
+    decided = (node.inputs, node.chunk, node.window, node.scope)
+    return [node.name, node.kind, arguments, _prompts(node), repr(node.answer), decided]
+
+
+def _prompts(node: Node) -> tuple[str, ...]:
+    return tuple(a.prompt or a.default_prompt for a in node.op.askings())
 
 
 def _within(scope: str, outer: str) -> bool:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from itertools import accumulate, pairwise
 from typing import Annotated, ClassVar, Self
 
 from pydantic import BeforeValidator, Field
 
-from ..compiler.op import Amount, Asking, Calls, Context, Flow, ModelName, Source
-from ..compiler.values import Candidate
+from ..compiler.op import Amount, Asking, Calls, Context, Drawing, Flow, ModelName, Source
 from ._asks import completion
 from .generate import Generate
 
@@ -68,10 +67,10 @@ class Ensemble(Source):
         ends = accumulate((member.n for member in self._drawing()), initial=0)
         return tuple(range(start, stop) for start, stop in pairwise(ends))
 
-    def sample(self, ctx: Context, draws: range) -> AsyncIterator[Candidate]:
+    def drawing(self, ctx: Context, draws: range) -> Drawing:
         for member, group in zip(self._drawing(), self.groups(), strict=True):
             if draws.start in group and draws.stop <= group.stop:
-                return member.sample(ctx, draws)
+                return member.drawing(ctx, draws)
         raise ValueError(f"draws {draws.start}–{draws.stop} are not of one member")
 
     def _drawing(self) -> tuple[Generate, ...]:

@@ -15,7 +15,6 @@ from ..compiler.op import (
     Context,
     Flow,
     Mismatch,
-    Reply,
     Stream,
 )
 from ..compiler.values import Candidate, Purpose
@@ -80,19 +79,5 @@ class Fuse(Asking, All):
         text = ctx.fill(self, candidates=numbered(candidates, critiques=True))
         purpose = Purpose("fuse", ctx.question.text, tuple(c.text for c in candidates))
         messages = answering(ctx.question, text)
-        replies = ctx.sample(self, messages, purpose, range(self.n))
-        async for reply in _in_order(replies):
+        for reply in await ctx.sample(self, messages, purpose, range(self.n)):
             yield ctx.candidate(reply, index=reply.index, parents=candidates)
-
-
-async def _in_order(replies: AsyncIterator[Reply]) -> AsyncIterator[Reply]:
-    """Replies by index from 0, each as soon as those before it are there."""
-    waiting: dict[int, Reply] = {}
-    due = 0
-    async for reply in replies:
-        waiting[reply.index] = reply
-        while due in waiting:
-            yield waiting.pop(due)
-            due += 1
-    for index in sorted(waiting):
-        yield waiting[index]

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from ..compiler.op import Amount, Calls, Context, Flow, Source
-from ..compiler.values import Candidate, Message, Purpose
+from ..compiler.op import Amount, Calls, Context, Drawing, Flow, Source
+from ..compiler.values import Message, Purpose
 from ._asks import answering, completion
 
 __all__ = ["Generate"]
@@ -43,10 +42,8 @@ class Generate(Source):
     def groups(self) -> tuple[range, ...]:
         return (range(self.n),)
 
-    async def sample(self, ctx: Context, draws: range) -> AsyncIterator[Candidate]:
-        purpose = Purpose("solve", ctx.question.text)
-        async for reply in ctx.sample(self, self._messages(ctx), purpose, draws):
-            yield ctx.candidate(reply, index=reply.index)
+    def drawing(self, ctx: Context, draws: range) -> Drawing:
+        return Drawing(self, self._messages(ctx), Purpose("solve", ctx.question.text))
 
     def _messages(self, ctx: Context) -> tuple[Message, ...]:
         if self.prompt is None:

@@ -38,8 +38,8 @@ Here are a question and several answers to it, numbered.
 
 {candidates}
 
-Put the answers in order, the best first. {criterion} Their numbers and the order in which they are \
-shown mean nothing.
+Put the answers in order, the best first. {criterion} Their numbers and the order in which they \
+are shown mean nothing.
 
 Reply with one JSON object and nothing else; its list holds every number once: \
 {"ranking": [best, next, …, worst]}"""

@@ -22,9 +22,9 @@ Here are a question, an answer to it, and a critique of the answer.
 ### Critique
 {critique}
 
-Answer the question anew. Keep what is right, repair what is wrong, and do not follow the critique \
-where it is mistaken. Write a complete answer that stands on its own, in the form that the question \
-asks for; mention neither the earlier answer nor the critique."""
+Answer the question anew. Keep what is right, repair what is wrong, and do not follow the \
+critique where it is mistaken. Write a complete answer that stands on its own, in the form that \
+the question asks for; mention neither the earlier answer nor the critique."""
 """Asks for a better answer."""
 
 NO_CRITIQUE = "None was given. Look for mistakes yourself before you answer."
@@ -61,6 +61,5 @@ class Refine(Asking, Each):
         index = candidate.origin.index
         purpose = Purpose("revise", ctx.question.text, (candidate.text, *given))
         messages = answering(ctx.question, text)
-        replies = ctx.sample(self, messages, purpose, range(index, index + 1))
-        drawn = [ctx.candidate(r, index=index, parents=(candidate,)) async for r in replies]
-        return drawn[0] if drawn else None
+        (reply,) = await ctx.sample(self, messages, purpose, range(index, index + 1))
+        return ctx.candidate(reply, index=index, parents=(candidate,))

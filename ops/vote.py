@@ -34,8 +34,8 @@ class Vote(All):
     missing, not finite or negative does not vote, is counted, and cannot win.
 
     *No answer* never votes and is counted. Adds the score `vote`, the winner's share of all votes
-    cast, and the notes `votes` ([answer, votes] of each group, most votes first) and `no_answer`. If
-    nothing votes, or nothing but zero weights, `otherwise` says what happens: `first` yields the
+    cast, and the notes `votes` ([answer, votes] of each group, most votes first) and `no_answer`.
+    If nothing votes, or nothing but zero weights, `otherwise` says what happens: `first` yields the
     first candidate with the note `fallback` and without the score, `none` yields nothing.
 
     With `stop_at`, it reads `ahead` candidates at a time and closes its input once decided, always

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from asyncio import TaskGroup
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import lru_cache
 from random import Random
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -12,17 +12,18 @@ from pydantic import BaseModel, ValidationError
 
 from ..backends.base import Draw, Request
 from ..compiler.answers import AnswerKind, answer_kind
-from ..compiler.model import Price
 from ..compiler.op import Asked, Asking, Reply
 from ..compiler.template import Template
 from ..compiler.values import Candidate, Json, Message, Origin, Purpose, Question, Usage
 from .ledger import Reservation
-from .seeds import derive
+from .models import Model
+from .meter import Meter
+from .seeds import derive, numbered
 
 if TYPE_CHECKING:
     from .executor import Running, Step
 
-__all__ = ["StepContext"]
+__all__ = ["StepContext", "first_error"]
 
 T = TypeVar("T")
 FormT = TypeVar("FormT", bound=BaseModel)
@@ -73,10 +74,12 @@ class StepContext:
         messages: tuple[Message, ...],
         purpose: Purpose,
         draws: range,
-    ) -> AsyncIterator[Reply]:
-        """Draw completions of one prompt in one request, in the order they finish."""
-        async for reply in self._send(asking, messages, purpose, draws, -1):
-            yield reply
+    ) -> list[Reply]:
+        """Draw completions of one prompt in one request; in index order."""
+        replies: list[Reply] = []
+        await self.send(asking, messages, purpose, draws, replies.append)
+        replies.sort(key=_index)
+        return replies
 
     async def ask(
         self,
@@ -94,10 +97,9 @@ class StepContext:
         spent = Usage()
         for turn in (0, 1):
             draws = range(index, index + 1)
-            text = ""
-            async for reply in self._send(asking, messages, purpose, draws, index, schema, turn):
-                spent += reply.usage
-                text = reply.text
+            reply = await self.send(asking, messages, purpose, draws, None, schema, turn)
+            text = reply.text
+            spent += reply.usage
             value, wrong = _read(text, form, check)
             if value is not None:
                 return Asked(value, spent)
@@ -132,40 +134,122 @@ class StepContext:
         """Write something worth knowing into the trace."""
         self._emit("noted", {"note": what, **data})
         if data.get("stopped"):
-            self._run.stopped.append(f"{self._step.name} decided after {data.get('read')}")
+            self._run.stopped[self.step] = f"{self.step} decided after {data.get('read')}"
 
     async def together(self, jobs: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
         """Run jobs at the same time; results in the order given."""
         if len(jobs) == 1:
             return [await jobs[0]]
-        async with TaskGroup() as group:
-            tasks = [group.create_task(job) for job in jobs]
-        return [task.result() for task in tasks]
+        try:
+            async with TaskGroup() as group:
+                tasks = [group.create_task(job) for job in jobs]
+        except BaseExceptionGroup as failed:
+            failure = first_error(failed)
+        else:
+            return [task.result() for task in tasks]
+        raise failure
 
     def _emit(self, what: str, data: Mapping[str, Json]) -> None:
         self._run.emit(what, self._step.name, -1 if self._place is None else self._place, data)
 
-    async def _send(
+    async def send(
         self,
         asking: Asking,
         messages: tuple[Message, ...],
         purpose: Purpose,
         draws: range,
-        ask: int,
+        deliver: Callable[[Reply], None] | None = None,
         schema: Mapping[str, Json] | None = None,
         turn: int = 0,
-    ) -> AsyncIterator[Reply]:
-        """One request, from reserving to settling; a reply for every draw as it finishes."""
-        run, step = self._run, self._step
+    ) -> Reply:
+        """One request, from reserving to settling; the reply of its first draw.
+
+        The reply of every draw is delivered as it finishes.
+        """
+        run, step, place = self._run, self._step, self._place
         model = run.models[asking.model or ""]
-        place, numbers = self._place, step.numbers
-        seed = step.seed if place is None else derive(step.seed, place)
+        request = self._request(asking, messages, purpose, draws, schema, turn)
+        reserved = await self._reserve(model, request) if step.ledger.limited else None
+        meter = Meter(model, draws)
+        try:
+            if not model.limit.enter():
+                await model.limit.wait()
+            try:
+                meter.sent = run.now()
+                run.emit(
+                    "asked",
+                    step.name,
+                    draws[0] if place is None else place,
+                    {"model": model.name, "draws": len(draws), "ask": draws[0], "turn": turn},
+                )
+                pieces = model.backend.generate(request)
+                try:
+                    async for piece in pieces:
+                        reply = meter.add(piece, run.now)
+                        if reply is None:
+                            continue
+                        self._drawn(reply)
+                        if deliver is not None:
+                            deliver(reply)
+                        if reply.index == draws[0]:
+                            first = reply
+                except BaseException:
+                    await pieces.aclose()
+                    raise
+                meter.check()
+                return first
+            finally:
+                model.limit.leave()
+        finally:
+            for draw, spent in meter.unfinished():
+                step.charge(draw if place is None else place, spent)
+            step.ledger.settle(reserved, meter.usage)
+
+    async def _reserve(self, model: Model, request: Request) -> Reservation:
+        """Set the request's upper bound aside."""
+        prompt = model.backend.prompt_tokens(request)
+        calls = len(request.draws)
+        completion = calls * request.max_tokens
+        usd = model.price.usd(prompt, completion)
+        reserved = Reservation(calls, prompt + completion, usd)
+        await self._step.ledger.reserve(reserved)
+        return reserved
+
+    def _drawn(self, reply: Reply) -> None:
+        """A draw has finished."""
+        step = self._step
+        place = reply.index if self._place is None else self._place
+        step.charge(place, reply.usage)
+        tokens = reply.usage.completion_tokens
+        self._run.emit(
+            "drew",
+            step.name,
+            place,
+            {"ask": reply.index, "tokens": tokens, "finish": reply.finish},
+        )
+
+    def _request(
+        self,
+        asking: Asking,
+        messages: tuple[Message, ...],
+        purpose: Purpose,
+        draws: range,
+        schema: Mapping[str, Json] | None,
+        turn: int,
+    ) -> Request:
+        step, place = self._step, self._place or 0
+        seed, numbers = step.seed, step.numbers
         assert asking.max_tokens is not None
-        request = Request(
+        return Request(
             asking.model or "",
             messages,
             purpose,
-            tuple([Draw(d, numbers[d] if numbers else d, derive(seed, d, turn)) for d in draws]),
+            tuple(
+                [
+                    Draw(d, numbers[d] if numbers else d, numbered(seed, place, d, turn))
+                    for d in draws
+                ]
+            ),
             asking.max_tokens,
             1.0 if asking.temperature is None else asking.temperature,
             asking.top_p or 1.0,
@@ -173,85 +257,20 @@ class StepContext:
             asking.stop,
             schema=schema,
             step=step.name,
-            question=run.question.id,
+            question=self._run.question.id,
             turn=turn,
         )
-        reserved: Reservation | None = None
-        if step.ledger.limited:
-            prompt = model.backend.prompt_tokens(request)
-            bound = len(draws) * asking.max_tokens
-            reserved = Reservation(len(draws), prompt + bound, model.price.usd(prompt, bound))
-            await step.ledger.reserve(reserved)
-        open_draws = {d: _Draw() for d in draws}
-        first = draws[0] if place is None else place
-        data: dict[str, Json] = {"model": model.name, "draws": len(draws), "ask": ask}
-        if turn:
-            data["turn"] = turn
-        prompt_tokens = cached_tokens = 0
-        sent = 0.0
-        usage = Usage()
-        try:
-            async with model.limit:
-                sent = run.now()
-                run.emit("asked", step.name, first, data)
-                pieces = model.backend.generate(request)
-                try:
-                    async for piece in pieces:
-                        draw = open_draws[piece.draw]
-                        prompt_tokens += piece.prompt_tokens
-                        cached_tokens += piece.cached_tokens
-                        draw.tokens += piece.completion_tokens
-                        if piece.text:
-                            draw.text += piece.text
-                        if not piece.finish:
-                            continue
-                        del open_draws[piece.draw]
-                        spent = _spent(
-                            model.price, prompt_tokens, cached_tokens, draw.tokens, run.now() - sent
-                        )
-                        prompt_tokens = cached_tokens = 0
-                        usage += spent
-                        index = piece.draw if place is None else place
-                        run.charge(step.name, index, spent)
-                        told = _told(ask, draw, piece.finish)
-                        run.emit("drew", step.name, index, told)
-                        yield Reply(piece.draw, draw.text, model.name, piece.finish, spent)
-                finally:
-                    await pieces.aclose()
-        finally:
-            if sent:
-                usage += self._unfinished(model.price, open_draws, prompt_tokens, cached_tokens)
-            step.ledger.settle(reserved, usage)
-
-    def _unfinished(
-        self, price: Price, draws: Mapping[int, _Draw], prompt: int, cached: int
-    ) -> Usage:
-        """Charge the draws that a request was closed upon."""
-        total = Usage()
-        for index, draw in draws.items():
-            spent = _spent(price, prompt, cached, draw.tokens, 0.0)
-            prompt = cached = 0
-            self._run.charge(self._step.name, index if self._place is None else self._place, spent)
-            total += spent
-        return total
 
 
-class _Draw:
-    """What arrived of a draw so far."""
-
-    __slots__ = ("text", "tokens")
-
-    def __init__(self) -> None:
-        self.text = ""
-        self.tokens = 0
+def first_error(error: BaseException) -> BaseException:
+    """The first error in a group of groups; the others followed from it."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
-def _told(ask: int, draw: _Draw, finish: str) -> Mapping[str, Json]:
-    return {"ask": ask, "tokens": draw.tokens, "finish": finish}
-
-
-def _spent(price: Price, prompt: int, cached: int, completion: int, seconds: float) -> Usage:
-    return Usage(1, prompt, cached, completion, price.usd(prompt, completion, cached), seconds)
+def _index(reply: Reply) -> int:
+    return reply.index
 
 
 @lru_cache(maxsize=4096)

@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeAlias
 
 from ..compiler.values import NOTHING, Json
 
-__all__ = ["Bus", "Event", "Listener", "canonical"]
+__all__ = ["Bus", "Event", "Happening", "Listener", "canonical"]
 
 
 class Event(NamedTuple):
@@ -27,6 +27,10 @@ class Event(NamedTuple):
     data: Mapping[str, Json] = NOTHING
 
 
+Happening: TypeAlias = "tuple[str, str, int, float, Mapping[str, Json]]"
+"""An event of one question as a run keeps it: what, step, place, at, data. A plain tuple, since the
+garbage collector leaves plain tuples of plain values alone."""
+
 Listener: TypeAlias = Callable[[Event], None]
 
 
@@ -37,6 +41,11 @@ class Bus:
 
     def __init__(self, listeners: Iterable[Listener] = ()) -> None:
         self._listeners = tuple(listeners)
+
+    @property
+    def listened(self) -> bool:
+        """Whether anybody is told."""
+        return bool(self._listeners)
 
     def emit(self, event: Event) -> None:
         """Tell every listener."""
@@ -55,7 +64,7 @@ def _order(event: Event) -> tuple[str, bool, str, int, int]:
     return event.question, ended, event.step, event.place, ask if isinstance(ask, int) else -1
 
 
-_TIMES = frozenset({"seconds"})
+_TIMES = frozenset({"seconds", "opened"})
 
 
 def canonical(trace: Iterable[Event]) -> list[Json]:
@@ -63,7 +72,7 @@ def canonical(trace: Iterable[Event]) -> list[Json]:
 
     Two runs of one plan with equal seeds and replies have equal canonical traces, whatever the
     latencies and the concurrency. Left out are times, and what was under way ahead of a reader that
-    had seen enough; the `closed` event still tells how much was opened.
+    had seen enough, and how much that was.
     """
     events = list(trace)
     read = {(e.question, e.step): int(str(e.data["read"])) for e in events if e.what == "closed"}

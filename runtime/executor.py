@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from asyncio import Task, TaskGroup, get_running_loop
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 from ..compiler.errors import (
     BudgetExhausted,
@@ -17,12 +17,12 @@ from ..compiler.errors import (
     StepFailed,
 )
 from ..compiler.graph import Node
-from ..compiler.op import All, Each, Source
+from ..compiler.op import All, Each, Reply, Source
 from ..compiler.plan import Plan
 from ..compiler.spec import Budget
 from ..compiler.values import NOTHING, Candidate, Json, Question, Usage
-from .context import StepContext
-from .events import Bus, Event
+from .context import StepContext, first_error
+from .events import Bus, Event, Happening
 from .ledger import Ledger
 from .models import Models
 from .result import Result
@@ -30,6 +30,8 @@ from .seeds import derive
 from .stream import Decided, Drawn, Inputs, Mapped, Reader, Row
 
 __all__ = ["Program", "Running", "Step"]
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,9 @@ class Program:
             )
             failure.__cause__ = late
         except BaseExceptionGroup as group:
-            failure = _first(group)
+            failure = first_error(group)
+        except RunError as error:
+            failure = error
         running.emit("failed", getattr(failure, "step", ""), -1, {"why": str(failure)})
         raise failure
 
@@ -124,24 +128,99 @@ def _numbers(node: Node, taken: dict[str, int]) -> tuple[int, ...]:
     return tuple(numbers)
 
 
-def _first(error: BaseException) -> BaseException:
-    """The first error in a group of groups; the others followed from it."""
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error
-
-
 class Step:
-    """A step of one run: its node, its seed, its account."""
+    """A step of one run: its node, its seed, its account, and the work it does for its places."""
 
-    __slots__ = ("ledger", "name", "node", "numbers", "seed")
+    __slots__ = ("_run", "charged", "ledger", "name", "node", "numbers", "seed")
 
-    def __init__(self, node: Node, seed: int, ledger: Ledger, numbers: tuple[int, ...]) -> None:
+    def __init__(
+        self, run: Running, node: Node, seed: int, ledger: Ledger, numbers: tuple[int, ...]
+    ) -> None:
         self.node = node
         self.numbers = numbers
         self.name = node.name
         self.seed = seed
         self.ledger = ledger
+        self.charged: dict[int, Usage] = {}
+        """What each of its places cost so far."""
+        self._run = run
+
+    def spawn(self, work: Coroutine[Any, Any, T]) -> Task[T]:
+        """Start a task within the question's task group."""
+        return self._run.group.create_task(work)
+
+    async def draw(
+        self, draws: range, deliver: Callable[[int, Candidate], None] | None = None
+    ) -> Candidate:
+        """Ask for these draws of a source in one request; deliver each as it finishes. The first
+        of them."""
+        op, context = self.node.op, StepContext(self._run, self)
+        assert isinstance(op, Source)
+        try:
+            asked = op.drawing(context, draws)
+            if deliver is None:
+                reply = await context.send(asked.asking, asked.messages, asked.purpose, draws)
+                return self._drawn(context, reply)
+            made: dict[int, Candidate] = {}
+
+            def drawn(reply: Reply) -> None:
+                made[reply.index] = candidate = self._drawn(context, reply)
+                deliver(reply.index, candidate)
+
+            await context.send(asked.asking, asked.messages, asked.purpose, draws, drawn)
+            return made[draws[0]]
+        except Exception as error:
+            raise self.failure(error) from error
+
+    def _drawn(self, context: StepContext, reply: Reply) -> Candidate:
+        candidate = context.candidate(reply, index=reply.index)
+        self.made(reply.index, candidate)
+        return candidate
+
+    async def one(self, place: int, candidate: Candidate) -> Candidate | None:
+        """What a step on single candidates makes of one."""
+        op = self.node.op
+        assert isinstance(op, Each)
+        try:
+            made = await op.one(StepContext(self._run, self, place), candidate)
+        except Exception as error:
+            raise self.failure(error) from error
+        if made is None:
+            self._run.emit("dropped", self.name, place, {"candidate": candidate.origin.key})
+        else:
+            self.made(place, made)
+        return made
+
+    def decide(self, reader: Reader) -> AsyncIterator[Candidate]:
+        """What a deciding step makes of what it reads."""
+        op = self.node.op
+        assert isinstance(op, All)
+        return op.run(StepContext(self._run, self), reader)
+
+    def made(self, place: int, candidate: Candidate) -> None:
+        """A place was filled with a candidate."""
+        data: dict[str, Json] = {"candidate": candidate.origin.key}
+        if candidate.origin.step == self.name:
+            data["text"] = candidate.text
+            data["answer"] = candidate.answer.text if candidate.answer else None
+        if candidate.scores:
+            data["scores"] = dict(candidate.scores)
+        self._run.emit("made", self.name, place, data)
+
+    def failure(self, error: Exception) -> RunError:
+        """The error with the step's name, unless it is known already."""
+        if isinstance(error, StepFailed | BudgetExhausted):
+            return error
+        return StepFailed(self.name, error)
+
+    def charge(self, place: int, usage: Usage) -> None:
+        """Remember what a place cost."""
+        known = self.charged.get(place)
+        self.charged[place] = usage if known is None else known + usage
+
+    def closed(self, read: int, opened: int) -> None:
+        """All readers closed before everything was read."""
+        self._run.closed(self, read, opened)
 
 
 class Running:
@@ -152,147 +231,87 @@ class Running:
     ) -> None:
         self.question = question
         self.models = models
-        self.stopped: list[str] = []
-        """Why steps stopped early, one line each."""
+        self.group = TaskGroup()
+        """Everything of this run happens in it."""
+        self.stopped: dict[str, str] = {}
+        """Why steps stopped early, one line each, by step."""
+        self.now = get_running_loop().time
+        """The event loop's clock, in seconds."""
         self._program = program
         self._seed = seed
         self._bus = bus
-        self._trace: list[Event] = []
-        self._charged: dict[tuple[str, int], Usage] = {}
-        self._read: dict[str, int] = {}
+        self._trace: list[Happening] = []
+        self._closed: list[tuple[Step, int]] = []
         self._ledgers = _ledgers(program.plan)
-        self.now = get_running_loop().time
-        """The event loop's clock, in seconds."""
 
-    def emit(self, what: str, step: str, index: int, data: Mapping[str, Json] = NOTHING) -> None:
+    def emit(self, what: str, step: str, place: int, data: Mapping[str, Json] = NOTHING) -> None:
         """Something happened."""
-        event = Event(what, self.question.id, step, index, self.now(), data)
-        self._trace.append(event)
-        self._bus.emit(event)
+        at = self.now()
+        self._trace.append((what, step, place, at, data))
+        if self._bus.listened:
+            self._bus.emit(Event(what, self.question.id, step, place, at, data))
 
-    def charge(self, step: str, index: int, usage: Usage) -> None:
-        """Remember what a place of a step cost."""
-        key = (step, index)
-        known = self._charged.get(key)
-        self._charged[key] = usage if known is None else known + usage
+    def closed(self, step: Step, read: int, opened: int) -> None:
+        """A step's output was closed before everything was read."""
+        self._closed.append((step, read))
+        self.emit("closed", step.name, -1, {"read": read, "opened": opened})
 
     async def result(self) -> Result:
         """Start what the output needs, read it, and stop the rest."""
         graph = self._program.plan.graph
         start = self.now()
         self.emit("started", "", -1, {"pipeline": graph.name})
-        async with TaskGroup() as group:
-            output = Reader(Inputs([self._rows(group)[graph.output]]), None)
+        async with self.group:
+            output = Reader(Inputs([self._rows()[graph.output]]), None)
             try:
                 candidates = tuple(await output.all())
             finally:
-                await output.aclose()
+                output.close()
         if len(candidates) > graph.keep:
             raise RunError(f"{graph.name} gave {len(candidates)} candidates, not {graph.keep}")
         if not candidates and self._program.plan.flows[graph.output].count.low:
             raise NoAnswer(f"{graph.name} ended without a candidate")
         seconds = self.now() - start
-        unread = self._unread()
-        spent = self._ledgers[""].spent
         self.emit("ended", "", -1, {"seconds": seconds, "candidates": len(candidates)})
         return Result(
             self.question,
             candidates,
-            spent,
-            unread,
-            "; ".join(self.stopped),
+            self._ledgers[""].spent,
+            self._unread(),
+            "; ".join(self.stopped[n] for n in graph.order if n in self.stopped),
             seconds,
-            tuple(self._trace),
+            self._trace,
         )
 
     def _unread(self) -> Usage:
-        return sum(
-            (
-                usage
-                for (step, index), usage in self._charged.items()
-                if index >= self._read.get(step, index + 1)
-            ),
-            Usage(),
-        )
+        """What was spent on places that nobody read."""
+        unread = [
+            usage
+            for step, read in self._closed
+            for place, usage in step.charged.items()
+            if place >= read
+        ]
+        return sum(unread, Usage())
 
-    def _rows(self, group: TaskGroup) -> dict[str, Row]:
+    def _rows(self) -> dict[str, Row]:
         rows: dict[str, Row] = {}
         root = derive(self._seed, self.question.id)
-
-        def spawn(work: Coroutine[Any, Any, Any]) -> Task[Any]:
-            return group.create_task(work)
-
         for wiring in self._program.wirings:
             node = wiring.node
             seed = derive(root, node.name)
-            step = Step(node, seed, self._ledgers[node.scope], wiring.numbers)
-            inputs = Inputs([rows[name] for name in node.inputs])
-            rows[node.name] = self._row(wiring, step, inputs, spawn)
+            step = Step(self, node, seed, self._ledgers[node.scope], wiring.numbers)
+            rows[node.name] = _row(wiring, step, rows)
         return rows
 
-    def _row(self, wiring: _Wiring, step: Step, inputs: Inputs, spawn: Any) -> Row:
-        op, name = wiring.node.op, step.name
-        context = StepContext(self, step)
 
-        def closed(read: int, opened: int) -> None:
-            self._read[name] = read
-            self.emit("closed", name, -1, {"read": read, "opened": opened})
-
-        if isinstance(op, Source):
-
-            async def draw(draws: range) -> AsyncIterator[Candidate]:
-                async for candidate in self._failing(name, op.sample(context, draws)):
-                    self._made(name, candidate.origin.index, candidate)
-                    yield candidate
-
-            return Drawn(wiring.size, wiring.readers, spawn, closed, wiring.request_of, draw)
-        if isinstance(op, Each):
-
-            async def one(place: int, candidate: Candidate) -> Candidate | None:
-                try:
-                    made = await op.one(StepContext(self, step, place), candidate)
-                except PolyarchError as error:
-                    raise self._failure(name, error) from error
-                if made is None:
-                    self.emit("dropped", name, place, {"candidate": candidate.origin.key})
-                else:
-                    self._made(name, place, made)
-                return made
-
-            return Mapped(wiring.readers, spawn, closed, inputs, one)
-        assert isinstance(op, All)
-
-        async def decide(reader: Reader) -> AsyncIterator[Candidate]:
-            place = 0
-            async for candidate in self._failing(name, op.run(context, reader)):
-                self._made(name, place, candidate)
-                place += 1
-                yield candidate
-
-        reader = Reader(inputs, wiring.node.window)
-        return Decided(wiring.size, wiring.readers, spawn, closed, reader, decide)
-
-    def _made(self, step: str, index: int, candidate: Candidate) -> None:
-        data: dict[str, Json] = {"candidate": candidate.origin.key}
-        if candidate.origin.step == step:
-            data["text"] = candidate.text
-            data["answer"] = candidate.answer.text if candidate.answer else None
-        if candidate.scores:
-            data["scores"] = dict(candidate.scores)
-        self.emit("made", step, index, data)
-
-    async def _failing(
-        self, step: str, candidates: AsyncIterator[Candidate]
-    ) -> AsyncIterator[Candidate]:
-        try:
-            async for candidate in candidates:
-                yield candidate
-        except PolyarchError as error:
-            raise self._failure(step, error) from error
-
-    def _failure(self, step: str, error: PolyarchError) -> PolyarchError:
-        """The error with the step's name, unless it is known already."""
-        return error if isinstance(error, StepFailed | BudgetExhausted) else StepFailed(step, error)
+def _row(wiring: _Wiring, step: Step, rows: Mapping[str, Row]) -> Row:
+    node = wiring.node
+    if isinstance(node.op, Source):
+        return Drawn(wiring.size, wiring.readers, step, wiring.request_of)
+    inputs = Inputs([rows[name] for name in node.inputs])
+    if isinstance(node.op, Each):
+        return Mapped(wiring.readers, step, inputs)
+    return Decided(wiring.size, wiring.readers, step, Reader(inputs, node.window))
 
 
 def _ledgers(plan: Plan) -> dict[str, Ledger]:
@@ -304,5 +323,6 @@ def _ledgers(plan: Plan) -> dict[str, Ledger]:
         for depth in range(1, len(parts) + 1):
             scope, outer = ".".join(parts[:depth]), ".".join(parts[: depth - 1])
             if scope not in ledgers:
-                ledgers[scope] = Ledger(scope, graph.budgets.get(scope, _NO_BUDGET), ledgers[outer])
+                limits = graph.budgets.get(scope, _NO_BUDGET)
+                ledgers[scope] = Ledger(scope, limits, ledgers[outer])
     return ledgers

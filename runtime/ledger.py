@@ -37,14 +37,12 @@ class Ledger:
         "_outer",
         "_reserved",
         "_under_way",
+        "_spent",
         "_waiting",
         "limited",
-        "spent",
     )
 
     def __init__(self, name: str, budget: Budget, outer: Ledger | None = None) -> None:
-        self.spent = Usage()
-        """What was charged so far."""
         self.limited: bool = (
             budget.calls is not None
             or budget.tokens is not None
@@ -56,7 +54,15 @@ class Ledger:
         self._outer = outer
         self._reserved = Reservation(0, 0, 0.0)
         self._under_way = 0
+        self._spent: list[Usage] = []
         self._waiting: deque[Future[None]] = deque()
+
+    @property
+    def spent(self) -> Usage:
+        """What was charged so far."""
+        if len(self._spent) > 1:
+            self._spent = [sum(self._spent, Usage())]
+        return self._spent[0] if self._spent else Usage()
 
     async def reserve(self, wanted: Reservation) -> None:
         """Set `wanted` aside, here and in every account around this one.
@@ -76,7 +82,7 @@ class Ledger:
         """Give back what was set aside, if anything was, and charge what was used."""
         account: Ledger | None = self
         while account is not None:
-            account.spent += usage
+            account._spent.append(usage)
             if reserved is not None:
                 account._give_back(reserved)
             account = account._outer

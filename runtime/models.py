@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from asyncio import Semaphore
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
@@ -11,6 +10,7 @@ from ..backends.base import Backend
 from ..compiler.model import ModelInfo, Price
 from ..compiler.registry import backend
 from ..compiler.spec import ModelSpec
+from .limits import Limit
 
 __all__ = ["Model", "Models"]
 
@@ -23,7 +23,7 @@ class Model:
     backend: Backend
     info: ModelInfo
     price: Price
-    limit: Semaphore
+    limit: Limit
 
 
 class Models:
@@ -65,7 +65,7 @@ class Models:
             opened,
             info,
             spec.price.price() if spec.price else info.price,
-            Semaphore(spec.concurrency or info.concurrency),
+            Limit(spec.concurrency or info.concurrency),
         )
         self._opened[name] = model
         return model

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from ..compiler.values import Candidate, Json, Question, Usage
-from .events import Event, canonical
+from .events import Event, Happening, canonical
 
 __all__ = ["Result"]
 
@@ -26,7 +26,16 @@ class Result:
     unread: Usage
     stopped: str
     seconds: float
-    trace: tuple[Event, ...]
+    happened: Sequence[Happening] = field(repr=False)
+    """The trace as the run kept it."""
+
+    @property
+    def trace(self) -> tuple[Event, ...]:
+        """Everything that happened, in order."""
+        id = self.question.id
+        return tuple(
+            Event(what, id, step, place, at, data) for what, step, place, at, data in self.happened
+        )
 
     @property
     def best(self) -> Candidate | None:

@@ -10,37 +10,65 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from asyncio import Future, Task, get_running_loop, shield
-from collections.abc import AsyncIterator, Callable, Coroutine
-from typing import Any, TypeAlias
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import aclosing
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 from ..compiler.errors import RunError
 from ..compiler.values import Candidate
 
-__all__ = ["Decided", "Drawn", "Inputs", "Mapped", "Reader", "Row"]
+__all__ = ["Decided", "Drawn", "Inputs", "Mapped", "Reader", "Row", "Work"]
+
+T = TypeVar("T")
 
 Filled: TypeAlias = "Candidate | None"
 """What ends up in a place: a candidate, or nothing (dropped upstream, or fewer than the most)."""
 
-Spawn: TypeAlias = Callable[[Coroutine[Any, Any, Any]], "Task[Any]"]
-OnClosed: TypeAlias = Callable[[int, int], None]
+
+Deliver: TypeAlias = Callable[[int, Candidate], None]
+"""Told of a draw that has finished."""
+
+
+class Work(Protocol):
+    """What a step does to fill its places; `runtime.executor` has it."""
+
+    def spawn(self, work: Coroutine[Any, Any, T]) -> Task[T]:
+        """Start a task within the question's task group."""
+
+    async def draw(self, draws: range, deliver: Deliver | None = None) -> Candidate:
+        """Ask for these draws of a source in one request; deliver each as it finishes. The first
+        of them."""
+
+    async def one(self, place: int, candidate: Candidate) -> Filled:
+        """What a step on single candidates makes of one."""
+
+    def decide(self, reader: Reader) -> AsyncIterator[Candidate]:
+        """What a deciding step makes of what it reads."""
+
+    def made(self, place: int, candidate: Candidate) -> None:
+        """A place was filled with a candidate."""
+
+    def failure(self, error: Exception) -> RunError:
+        """An error of this step, with its name."""
+
+    def closed(self, read: int, opened: int) -> None:
+        """All readers closed before everything was read."""
 
 
 class Row(ABC):
     """The places of one step's output.
 
     `readers` many will each close it once; the last one stops the work that is still under way.
-    `on_closed(read, opened)` is told if that happens before everything was read.
     """
 
-    __slots__ = ("_on_closed", "_places", "_readers", "_spawn", "opened", "read", "size")
+    __slots__ = ("_places", "_readers", "_work", "opened", "read", "size")
 
-    def __init__(self, size: int, readers: int, spawn: Spawn, on_closed: OnClosed) -> None:
+    def __init__(self, size: int, readers: int, work: Work) -> None:
         self.size = size
         self.read = 0
         self.opened = 0
         self._readers = readers
-        self._spawn = spawn
-        self._on_closed = on_closed
+        self._work = work
         self._places: list[Future[Filled] | None] = [None] * size
 
     @property
@@ -52,14 +80,15 @@ class Row(ABC):
         """Start the work for a place, once; what it will hold."""
         return self._places[index] or self._start(index)
 
-    async def take(self, index: int) -> Filled:
+    def take(self, index: int) -> Awaitable[Filled]:
         """What a place holds, for a reader that is a task of its own: without another task where
         nobody else reads it."""
-        if self._readers == 1 and self._places[index] is None and self._alone(index):
+        if self._readers > 1:
+            return shield(self.open(index))
+        if self._places[index] is None and self._alone(index):
             self.opened += 1
-            return await self._make(index)
-        place = self.open(index)
-        return await (shield(place) if self._readers > 1 else place)
+            return self._make(index)
+        return self.open(index)
 
     def close(self, read: int) -> None:
         """One reader has read so many places and wants no more."""
@@ -68,13 +97,13 @@ class Row(ABC):
         if self._readers:
             return
         if self.read < self.size:
-            self._on_closed(self.read, self.opened)
+            self._work.closed(self.read, self.opened)
         self._stop()
 
     def _start(self, index: int) -> Future[Filled]:
         """Start the work for a place nobody opened before."""
         self.opened += 1
-        place = self._places[index] = self._spawn(self._make(index))
+        place = self._places[index] = self._work.spawn(self._make(index))
         return place
 
     def _alone(self, index: int) -> bool:
@@ -82,7 +111,7 @@ class Row(ABC):
         return True
 
     @abstractmethod
-    async def _make(self, index: int) -> Filled:
+    def _make(self, index: int) -> Coroutine[Any, Any, Filled]:
         """Do the work for one place."""
 
     def _stop(self) -> None:
@@ -109,12 +138,12 @@ class Inputs:
         row, local = self._find(index)
         return row.open(local)
 
-    async def take(self, index: int) -> Filled:
+    def take(self, index: int) -> Awaitable[Filled]:
         """What a place holds."""
         if self._single is not None:
-            return await self._single.take(index)
+            return self._single.take(index)
         row, local = self._find(index)
-        return await row.take(local)
+        return row.take(local)
 
     def shared(self, index: int) -> bool:
         """Whether somebody else reads that place, too."""
@@ -191,21 +220,12 @@ class Reader:
 class Drawn(Row):
     """The places of a source. The draws of one request fill their places as they finish."""
 
-    __slots__ = ("_draw", "_request_of", "_tasks")
+    __slots__ = ("_request_of", "_tasks")
 
-    def __init__(
-        self,
-        size: int,
-        readers: int,
-        spawn: Spawn,
-        on_closed: OnClosed,
-        request_of: tuple[range, ...],
-        draw: Callable[[range], AsyncIterator[Candidate]],
-    ) -> None:
-        """`request_of` gives for every draw those asked for together; `draw` asks for them."""
-        super().__init__(size, readers, spawn, on_closed)
+    def __init__(self, size: int, readers: int, work: Work, request_of: tuple[range, ...]) -> None:
+        """`request_of` gives for every draw those asked for together."""
+        super().__init__(size, readers, work)
         self._request_of = request_of
-        self._draw = draw
         self._tasks: list[Task[None]] = []
 
     def _alone(self, index: int) -> bool:
@@ -220,23 +240,18 @@ class Drawn(Row):
         for draw, place in places.items():
             self._places[draw] = place
         self.opened += len(draws)
-        self._tasks.append(self._spawn(self._fill(places)))
+        self._tasks.append(self._work.spawn(self._fill(draws, places)))
         return places[index]
 
-    async def _make(self, index: int) -> Filled:
-        made: Filled = None
-        async for candidate in self._draw(self._request_of[index]):
-            made = candidate
-        return made
+    def _make(self, index: int) -> Coroutine[Any, Any, Filled]:
+        return self._work.draw(self._request_of[index])
 
-    async def _fill(self, places: dict[int, Future[Filled]]) -> None:
-        async for candidate in self._draw(range(min(places), max(places) + 1)):
-            place = places[candidate.origin.index]
-            if not place.done():
-                place.set_result(candidate)
-        for place in places.values():
-            if not place.done():
-                place.set_result(None)
+    async def _fill(self, draws: range, places: dict[int, Future[Filled]]) -> None:
+        def deliver(draw: int, candidate: Candidate) -> None:
+            if not places[draw].done():
+                places[draw].set_result(candidate)
+
+        await self._work.draw(draws, deliver)
 
     def _stop(self) -> None:
         super()._stop()
@@ -247,24 +262,15 @@ class Drawn(Row):
 class Mapped(Row):
     """The places of a step on single candidates: place i is made from place i of its input."""
 
-    __slots__ = ("_inputs", "_one")
+    __slots__ = ("_inputs",)
 
-    def __init__(
-        self,
-        readers: int,
-        spawn: Spawn,
-        on_closed: OnClosed,
-        inputs: Inputs,
-        one: Callable[[int, Candidate], Coroutine[Any, Any, Filled]],
-    ) -> None:
-        """`one` makes a place from its index and the candidate that came in."""
-        super().__init__(inputs.size, readers, spawn, on_closed)
+    def __init__(self, readers: int, work: Work, inputs: Inputs) -> None:
+        super().__init__(inputs.size, readers, work)
         self._inputs = inputs
-        self._one = one
 
     async def _make(self, index: int) -> Filled:
         given = await self._inputs.take(index)
-        return None if given is None else await self._one(index, given)
+        return None if given is None else await self._work.one(index, given)
 
     def _stop(self) -> None:
         super()._stop()
@@ -274,20 +280,11 @@ class Mapped(Row):
 class Decided(Row):
     """The places of a deciding step: filled by its run, in order, no further than opened."""
 
-    __slots__ = ("_driver", "_reader", "_run", "_wake")
+    __slots__ = ("_driver", "_reader", "_wake")
 
-    def __init__(
-        self,
-        size: int,
-        readers: int,
-        spawn: Spawn,
-        on_closed: OnClosed,
-        reader: Reader,
-        run: Callable[[Reader], AsyncIterator[Candidate]],
-    ) -> None:
-        super().__init__(size, readers, spawn, on_closed)
+    def __init__(self, size: int, readers: int, work: Work, reader: Reader) -> None:
+        super().__init__(size, readers, work)
         self._reader = reader
-        self._run = run
         self._driver: Task[None] | None = None
         self._wake: Future[None] | None = None
 
@@ -296,11 +293,8 @@ class Decided(Row):
 
     async def _make(self, index: int) -> Filled:
         made: Filled = None
-        async for candidate in self._run(self._reader):
-            if made is not None:
-                raise self._too_many()
-            made = candidate
-        await self._reader.aclose()
+        async for _, made in self._deciding():
+            pass
         return made
 
     def _start(self, index: int) -> Future[Filled]:
@@ -310,31 +304,45 @@ class Decided(Row):
         place: Future[Filled] = get_running_loop().create_future()
         self._places[index] = place
         if self._driver is None:
-            self._driver = self._spawn(self._drive())
+            self._driver = self._work.spawn(self._drive())
         elif self._wake is not None and not self._wake.done():
             self._wake.set_result(None)
         return place
 
     async def _drive(self) -> None:
-        index = 0
-        async for candidate in self._run(self._reader):
-            if index == self.size:
-                raise self._too_many()
-            await self._fill(index, candidate)
-            index += 1
-        await self._reader.aclose()
-        for rest in range(index, self.size):
-            await self._fill(rest, None)
+        filled = 0
+        async with aclosing(self._deciding()) as deciding:
+            async for index, candidate in deciding:
+                await self._put(index, candidate)
+                filled = index + 1
+        for rest in range(filled, self.size):
+            await self._put(rest, None)
 
-    async def _fill(self, index: int, filled: Filled) -> None:
+    async def _deciding(self) -> AsyncGenerator[tuple[int, Candidate], None]:
+        """What the step decides, numbered."""
+        work, index = self._work, 0
+        decided = work.decide(self._reader)
+        try:
+            async for candidate in decided:
+                if index == self.size:
+                    raise RunError(f"gave more than the {index} candidates that its flow promises")
+                work.made(index, candidate)
+                yield index, candidate
+                index += 1
+        except Exception as error:
+            raise work.failure(error) from error
+        finally:
+            # Left to the garbage collector, it would be closed by a task that outlives the run.
+            if isinstance(decided, AsyncGenerator):
+                await decided.aclose()
+        self._reader.close()
+
+    async def _put(self, index: int, filled: Filled) -> None:
         while (place := self._places[index]) is None:
             self._wake = get_running_loop().create_future()
             await self._wake
         if not place.done():
             place.set_result(filled)
-
-    def _too_many(self) -> RunError:
-        return RunError(f"gave more than the {self.size} candidates that its flow promises")
 
     def _stop(self) -> None:
         super()._stop()

@@ -25,6 +25,9 @@ from .model import Cache, Floats, Model
 from .sampler import Choice, Sampling, choose, uniforms
 from .tokenizer import Mark, StoryTokenizer
 
+_PREFILLS = 8
+"""Most prompts that join in one step, so that draws under way are not held up for long."""
+
 _Delivery: TypeAlias = "tuple[_Job, Piece | Exception | None]"
 
 
@@ -76,7 +79,7 @@ class Engine:
     """
 
     def __init__(
-        self, model: Model, tokenizer: StoryTokenizer, batch: int = 64, remembered: int = 64
+        self, model: Model, tokenizer: StoryTokenizer, batch: int = 64, remembered: int = 32
     ) -> None:
         self._model = model
         self._tokenizer = tokenizer
@@ -153,18 +156,24 @@ class Engine:
             if self._closing:
                 return False
             self._live = [live for live in self._live if not live.job.cancelled]
-            admitted = []
-            room = self._batch - len(self._live)
-            while self._incoming and room > 0:
-                job = self._incoming[0]
-                while job.waiting and room > 0 and not job.cancelled:
-                    admitted.append((job, job.waiting.popleft()))
-                    room -= 1
-                if job.cancelled or not job.waiting:
-                    self._incoming.popleft()
+            admitted = self._admitted()
         for job, draw in admitted:
             self._live.append(self._admit(job, draw))
         return True
+
+    def _admitted(self) -> list[tuple[_Job, Draw]]:
+        """The draws that join now: as many as there is room for, of a few prompts."""
+        admitted: list[tuple[_Job, Draw]] = []
+        room, prompts = self._batch - len(self._live), _PREFILLS
+        while self._incoming and room > 0 and prompts > 0:
+            job = self._incoming[0]
+            prompts -= 1
+            while job.waiting and room > 0 and not job.cancelled:
+                admitted.append((job, job.waiting.popleft()))
+                room -= 1
+            if job.cancelled or not job.waiting:
+                self._incoming.popleft()
+        return admitted
 
     def _admit(self, job: _Job, draw: Draw) -> _Live:
         prompt = job.work.prompt

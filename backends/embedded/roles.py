@@ -23,7 +23,7 @@ _SHOWN: dict[Role, tuple[int, int]] = {
     "verify": (1, 1),
     "compare": (2, 2),
     "critique": (1, 1),
-    "revise": (2, 2),
+    "revise": (1, 2),
     "fuse": (1, 8),
 }
 """Fewest and most texts that a role is shown."""
@@ -58,6 +58,8 @@ def render(purpose: Purpose) -> Prompt:
         case "compare":
             return (Mark.COMPARE, question, *_given(shown), Mark.REPLY)
         case "revise":
+            if len(shown) == 1:  # no critique to follow: the best made of one solution
+                return (Mark.FUSE, question, Mark.GIVEN, shown[0], Mark.REPLY)
             return (Mark.REVISE, question, Mark.GIVEN, shown[0], Mark.NOTE, shown[1], Mark.REPLY)
         case "fuse":
             return (Mark.FUSE, question, *_given(shown), Mark.REPLY)

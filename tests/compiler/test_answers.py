@@ -141,6 +141,8 @@ def test_number(text: str, expected: str | None) -> None:
         ("A) x\nB) y\nSo the answer is B) y.", "B"),
         ("answer is A. No, the answer is B", "B"),
         ("Answer: A or B", None),
+        ("Answer: B or C", None),
+        ("Answer: (B), (C)", None),
         ("Therefore, (C) is right", "C"),
         ("I think so", None),
         ("", None),
@@ -244,6 +246,8 @@ def test_code(text: str, expected: str | None) -> None:
         ('{"b": 1, "a": [1.0, 2]}', '{"a":[1,2],"b":1}'),
         ('use {x} then {"a": 1}', '{"a":1}'),
         ('{"a": 1', None),
+        ('{"a": {"b": 1}', None),
+        ('{"a": "x {1} [2]', None),
         ("[1, 2] x", "[1,2]"),
         ('{"a": {"b": 1}, oops}', None),
         ('```json\n{"a": "}"}\n```', '{"a":"}"}'),
@@ -427,7 +431,8 @@ def test_fractions_keep_their_value(top: int, bottom: int) -> None:
 
 REPEATED = (
     "1", "{", "}", "\\", "[", '{"', r"\boxed{", r"\boxed{}", "answer: ", "answer: 1,", "A is ",
-    "(A) ", "1 ", "1/", "1,", "**1**", "```\n", "`", " ", "\n", "A\n", r"\frac{", r"\frac{1}{2}", '"',
+    "(A) ", "1 ", "1/", "1,", "**1**", "```\n", "`", " ", "\n", "A\n", r"\frac{", r"\frac{1}{2}",
+    '"',
     "[[1,", "#### 1\n", "1 1/2 ", "10^", "answer is A or ",
 )  # fmt: skip
 

@@ -78,8 +78,6 @@ class Fake:
         )
     )
     step: str = "here"
-    shuffled: bool = False
-    """Whether draws finish in reverse."""
     calls: list[Call] = field(default_factory=list)
     notes: list[tuple[str, dict[str, Json]]] = field(default_factory=list)
     unreadable: int = 0
@@ -94,11 +92,13 @@ class Fake:
         messages: tuple[Message, ...],
         purpose: Purpose,
         draws: range,
-    ) -> AsyncIterator[Reply]:
-        for index in reversed(draws) if self.shuffled else draws:
+    ) -> list[Reply]:
+        replies = []
+        for index in draws:
             await asyncio.sleep(0)
             text = self._say(asking, messages, messages[-1].text, purpose, index, 0)
-            yield Reply(index, text, asking.model or "", "stop", Usage(calls=1))
+            replies.append(Reply(index, text, asking.model or "", "stop", Usage(calls=1)))
+        return replies
 
     async def ask(
         self,
@@ -155,7 +155,7 @@ class Fake:
 
 
 class Fed:
-    """A stream over candidates that are there; says how many were read and whether it was closed."""
+    """A stream over candidates that are there; tells what was read and whether it was closed."""
 
     def __init__(self, given: Iterable[Candidate], most: int | None = None) -> None:
         self._given = list(given)
@@ -235,6 +235,8 @@ def draw(op: Source, ctx: Fake, draws: range) -> list[Candidate]:
     """What a source draws."""
 
     async def run() -> list[Candidate]:
-        return [candidate async for candidate in op.sample(ctx, draws)]
+        asked = op.drawing(ctx, draws)
+        replies = await ctx.sample(asked.asking, asked.messages, asked.purpose, draws)
+        return [ctx.candidate(reply, index=reply.index) for reply in replies]
 
     return asyncio.run(run())

@@ -19,7 +19,8 @@ def test_each_candidate_gets_its_own_critique() -> None:
     assert [c and c.scores for c in judged] == [{"verify": 0.5}, {"verify": 1.0}]
     assert [c and c.origin for c in judged] == [c.origin for c in given]
     assert [(c.role, c.index) for c in ctx.calls] == [("critique", 0), ("critique", 1)]
-    assert "What is 6 * 7?" in ctx.calls[0].text and "one" in ctx.calls[0].text
+    assert "What is 6 * 7?" in ctx.calls[0].text
+    assert "one" in ctx.calls[0].text
 
 
 @pytest.mark.parametrize("reply", ["fine", "{}", '{"critique": " "}', '{"critique": "a", "b": 1}'])
@@ -50,5 +51,6 @@ def test_price_counts_the_repair_turn_and_flow_the_critique() -> None:
     assert calls.depth == Amount(1, 2)
     out = op.flow(flow(2, 3, "verify"))
     assert out.count == Amount(2, 3)
-    assert out.notes == {"critique"} and out.scores == {"verify"}
+    assert out.notes == {"critique"}
+    assert out.scores == {"verify"}
     assert out.tokens == Amount(100, 264)

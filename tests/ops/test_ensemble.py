@@ -27,7 +27,7 @@ def test_members_take_what_they_do_not_say_from_the_ensemble() -> None:
         ("b", 0.0, 9, None),
         ("c", 0.7, 9, "Go: {question}"),
     ]
-    assert op.groups() == (range(0, 2), range(2, 3), range(3, 5))
+    assert op.groups() == (range(2), range(2, 3), range(3, 5))
 
 
 def test_draws_are_numbered_through_the_members() -> None:

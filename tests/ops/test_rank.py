@@ -129,9 +129,7 @@ def compare(**verdicts: str) -> Callable[[Call], str]:
         ("?", "?", None, None),
     ],
 )
-def test_what_two_orders_make_of_a_pair(
-    ab: str, ba: str, a: float | None, b: float | None
-) -> None:
+def test_what_two_orders_make_of_a_pair(ab: str, ba: str, a: float | None, b: float | None) -> None:
     ctx = Fake(compare(ab=ab, ba=ba))
     ranked = decide(rank(method="pairwise", keep=2), ctx, candidates("a", "b"))
     assert {c.text: c.scores.get("rank") for c in ranked} == {"a": a, "b": b}
@@ -193,13 +191,9 @@ def test_scores_are_the_mean_place_of_any_two_permutations(data: st.DataObject, 
         return ranking(*(place + 1 for place in order))
 
     ranked = decide(rank(keep=count), Fake(say), candidates(*map(str, range(count))))
-    expected = {
-        i: 1 - (one.index(i) + two.index(i)) / (2 * (count - 1)) for i in range(count)
-    }
+    expected = {i: 1 - (one.index(i) + two.index(i)) / (2 * (count - 1)) for i in range(count)}
     assert {c.origin.index: c.scores["rank"] for c in ranked} == pytest.approx(expected)
-    assert [c.origin.index for c in ranked] == sorted(
-        range(count), key=lambda i: (-expected[i], i)
-    )
+    assert [c.origin.index for c in ranked] == sorted(range(count), key=lambda i: (-expected[i], i))
 
 
 def test_flow_refuses_what_cannot_be_ordered() -> None:

@@ -11,14 +11,18 @@ def test_writes_a_new_candidate_from_text_and_critique() -> None:
     old = candidate("41", 3, scores={"verify": 0.0}, notes={"critique": "off by one"})
     (new,) = judge(Refine(model="solver"), ctx, [old])
     assert new is not None
-    assert new.text == "It is 42." and new.answer is not None and new.answer.text == "42"
+    assert new.text == "It is 42."
+    assert new.answer is not None
+    assert new.answer.text == "42"
     assert new.origin.key == "better[3]"
     assert new.origin.parents == ("drafts[3]",)
-    assert new.scores == {} and new.notes == {}
+    assert new.scores == {}
+    assert new.notes == {}
     (call,) = ctx.calls
     assert (call.role, call.index, call.shown) == ("revise", 3, ("41", "off by one"))
     assert call.messages[0] == SYSTEM
-    assert "off by one" in call.text and "What is 6 * 7?" in call.text
+    assert "off by one" in call.text
+    assert "What is 6 * 7?" in call.text
 
 
 def test_without_a_critique_says_so() -> None:

@@ -17,7 +17,8 @@ def test_the_best_first_and_ties_by_index() -> None:
     ctx = Fake()
     given = candidates("a", "b", "c", "d", verify=[0.5, 0.9, 0.5, 0.9])
     assert [c.text for c in decide(Select(by="verify", keep=3), ctx, given)] == ["b", "d", "a"]
-    assert ctx.notes == [] and ctx.calls == []
+    assert ctx.notes == []
+    assert ctx.calls == []
 
 
 @pytest.mark.parametrize("bad", [None, nan, inf, -inf])
@@ -35,7 +36,8 @@ def test_nothing_fit_abstains_or_falls_back_as_declared() -> None:
     assert decide(strict, ctx, given) == []
     assert ctx.notes == [("left out", {"score": "verify", "unscored": 1, "below": 1})]
     (first,) = decide(strict.model_copy(update={"otherwise": "first"}), Fake(), given)
-    assert first.text == "a" and first.notes["fallback"]
+    assert first.text == "a"
+    assert first.notes["fallback"]
     assert decide(Select(by="verify", otherwise="first"), Fake(), []) == []
 
 

@@ -82,5 +82,6 @@ def test_flow_and_price() -> None:
     assert calls.depth == Amount(1, 2)
     out = op.flow(flow(2, 3))
     assert out.count == Amount(2, 3)
-    assert out.scores == {"verify"} and out.notes == {"verdict"}
+    assert out.scores == {"verify"}
+    assert out.notes == {"verdict"}
     assert Verify(keep_at=0.5).flow(flow(2, 3)).count == Amount(0, 3)

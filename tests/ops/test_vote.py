@@ -27,7 +27,7 @@ def vote(op: Vote, given: list[Candidate] | Fed, ctx: Fake | None = None) -> Can
 
 
 def told(ctx: Fake) -> dict[str, Json]:
-    return dict(ctx.notes)["vote"]  # type: ignore[arg-type]
+    return dict(ctx.notes)["vote"]
 
 
 def test_the_majority_wins_and_says_how() -> None:
@@ -49,7 +49,8 @@ def test_the_majority_wins_and_says_how() -> None:
 
 def test_a_tie_goes_to_the_group_voted_for_first() -> None:
     winner = vote(Vote(), candidates("a", "b", "b", "a"))
-    assert winner is not None and winner.origin.index == 0
+    assert winner is not None
+    assert winner.origin.index == 0
 
 
 def test_answers_of_one_meaning_vote_together() -> None:
@@ -57,7 +58,8 @@ def test_answers_of_one_meaning_vote_together() -> None:
     given = candidates("0.75", "1/2", "0.50", "3/4", "0.5")
     for op in (Vote(), Vote(stop_at="exact")):
         winner = vote(op, given, ctx)
-        assert winner is not None and winner.text == "1/2"
+        assert winner is not None
+        assert winner.text == "1/2"
         assert winner.notes["votes"] == [["1/2", 3], ["0.75", 2]]
 
 
@@ -85,7 +87,8 @@ def test_weights_count_and_the_heaviest_of_the_group_is_shown() -> None:
 
 def test_sums_that_agree_to_nine_decimals_tie() -> None:
     winner = vote(Vote(weight="w"), candidates("a", "b", "b", w=[0.3, 0.1, 0.2]))
-    assert winner is not None and winner.text == "a"
+    assert winner is not None
+    assert winner.text == "a"
 
 
 @pytest.mark.parametrize("bad", [None, nan, inf, -inf, -0.5])
@@ -93,7 +96,8 @@ def test_a_weight_that_cannot_be_used_does_not_vote(bad: float | None) -> None:
     ctx = Fake(answer=EXACT)
     winner = vote(Vote(weight="w"), candidates("a", "a", "b", w=[bad, bad, 0.1]), ctx)
     assert winner is not None
-    assert winner.text == "b" and winner.scores["vote"] == 1.0
+    assert winner.text == "b"
+    assert winner.scores["vote"] == 1.0
     assert told(ctx)["no_weight"] == 2
 
 
@@ -101,12 +105,14 @@ def test_zero_weights_elect_nobody() -> None:
     given = candidates("a", "b", w=[0.0, 0.0])
     assert vote(Vote(weight="w", otherwise="none"), given) is None
     fallback = vote(Vote(weight="w"), given)
-    assert fallback is not None and fallback.notes["fallback"]
+    assert fallback is not None
+    assert fallback.notes["fallback"]
 
 
 def test_a_weight_above_one_is_no_weight_where_it_stops_early() -> None:
     given = candidates("a", "b", "b", w=[7.0, 1.0, 1.0])
-    assert (heavy := vote(Vote(weight="w"), given)) is not None and heavy.text == "a"
+    assert (heavy := vote(Vote(weight="w"), given)) is not None
+    assert heavy.text == "a"
     assert (even := vote(Vote(weight="w", stop_at="exact"), given)) is not None
     assert even.text == "b"
 
@@ -115,7 +121,8 @@ def test_exact_stops_when_the_lead_exceeds_what_is_outstanding() -> None:
     fed = Fed(candidates("a", "b", "a", "a", "a", "b", "b"))
     ctx = Fake(answer=EXACT)
     winner = vote(Vote(stop_at="exact"), fed, ctx)
-    assert winner is not None and winner.text == "a"
+    assert winner is not None
+    assert winner.text == "a"
     # After five of seven: 4 - 1 = 3 > 2 outstanding; after four, 3 - 1 = 2 is not more than 3.
     assert (fed.read, fed.closed) == (5, True)
     assert told(ctx)["stopped"] is True
@@ -153,7 +160,8 @@ def test_least_is_what_a_unanimous_run_reads() -> None:
 def test_flow() -> None:
     out = Vote(weight="verify").flow(flow(2, 3, "verify"))
     assert out.count == Amount(1, 1)
-    assert out.scores == {"verify", "vote"} and out.notes == {"votes", "no_answer"}
+    assert out.scores == {"verify", "vote"}
+    assert out.notes == {"votes", "no_answer"}
     assert Vote(otherwise="none").flow(flow(3)).count == Amount(0, 1)
     assert Vote().flow(flow(0, 3)).count == Amount(0, 1)
     with pytest.raises(Mismatch, match="scores there: rank") as wrong:
@@ -162,7 +170,8 @@ def test_flow() -> None:
     for low, what in ((0, "over nothing"), (1, "over one candidate")):
         with pytest.raises(Mismatch, match=what):
             Vote().flow(flow(low))
-    assert Vote().calls(flow(3)) == () and Vote.effect == "pure"
+    assert Vote().calls(flow(3)) == ()
+    assert Vote.effect == "pure"
 
 
 @pytest.mark.parametrize("wrong", [{"stop_at": 0.5}, {"stop_at": 1}, {"stop_at": "soon"}])

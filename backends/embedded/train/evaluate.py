@@ -15,6 +15,7 @@ import re
 import time
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -67,6 +68,12 @@ class Asker:
         async for piece in self._backend.generate(request):
             texts[piece.draw] += piece.text
         return texts
+
+    def tokens(self, text: str) -> int:
+        """How many tokens a reply took, its end included."""
+        empty = Request("abacus", (), Purpose("solve", ""), (), 1)
+        before = self._backend.prompt_tokens(empty)
+        return self._backend.prompt_tokens(replace(empty, prefix=text)) - before + 1
 
     async def verdict(self, question: str, answer: str, n: int, temperature: float) -> float:
         """Share of ``n`` verdicts that say right; an unreadable one counts half."""
@@ -193,9 +200,7 @@ async def measure(folder: Path, count: int, seed: int) -> dict[str, tuple[float,
     print(f"all: {time.monotonic() - began:.0f} s", flush=True)
     for upper, lower in (
         ("majority of 16", "single answer"),
-        ("verified vote of 16, one verdict(s)", "majority of 16"),
-        ("verified vote of 16, four verdict(s)", "majority of 16"),
-        ("verified vote of 16, greedy verdict(s)", "majority of 16"),
+        *((f"verified vote of 16, {way[0]} verdict(s)", "majority of 16") for way in VERDICTS),
         ("after one critique and revision", "before revision"),
         ("fused four", "average of four"),
         ("fused four", "majority of four"),
@@ -257,6 +262,22 @@ def overlap(count: int, seed: int, examples: int) -> tuple[int, float]:
     return met, sum(traces[trace] for trace in seen) / count
 
 
+async def speed(folder: Path, rows: int) -> float:
+    """Generated tokens a second with ``rows`` draws of one prompt, its prefill included."""
+    backend = EmbeddedBackend(folder)
+    asker = Asker(backend)
+    (problem,) = problems("demo", 1, 3)
+    await asker.ask("solve", problem.question, n=rows)
+    best = 0.0
+    for attempt in range(8):
+        began = time.monotonic()
+        texts = await asker.ask("solve", problem.question, n=rows, seed=attempt)
+        spent = time.monotonic() - began
+        best = max(best, sum(asker.tokens(text) for text in texts) / spent)
+    await backend.aclose()
+    return best
+
+
 def main() -> None:
     """Measure and print a table; write it as JSON where asked."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -271,6 +292,9 @@ def main() -> None:
     figures = asyncio.run(measure(arguments.folder, arguments.count, arguments.seed))
     for name, (mean, low, high) in figures.items():
         print(f"{name:60s} {mean:7.3f} [{low:.3f}, {high:.3f}]")
+    for rows in (1, 16, 64):
+        rate = asyncio.run(speed(arguments.folder, rows))
+        print(f"tokens a second, batch {rows}: {rate:.0f}")
     if arguments.json is not None:
         arguments.json.write_text(json.dumps(figures, indent=2) + "\n")
 

@@ -1,0 +1,88 @@
+"""The plan for machines: one JSON object with sorted keys, equal for equal plans."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+from ... import __version__
+from ..graph import Graph, Node
+from ..op import Amount, Flow
+from ..plan import Plan
+from ..price import Cost
+from ..values import Json
+from .lints import lints
+from .literals import answer
+
+__all__ = ["emit"]
+
+
+def emit(plan: Plan) -> str:
+    """The plan as JSON."""
+    graph = plan.graph
+    told: Mapping[str, Json] = {
+        "polyarch": __version__,
+        "digest": plan.digest,
+        **_header(graph),
+        "question_tokens": _bounds(plan.question),
+        "steps": [_step(plan, graph.nodes[name]) for name in graph.order],
+        "output": {"from": graph.output, "keep": graph.keep},
+        "total": _cost(plan.total),
+        "notes": lints(plan),
+    }
+    return json.dumps(told, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def _header(graph: Graph) -> Mapping[str, Json]:
+    return {
+        "name": graph.name,
+        "about": graph.about,
+        "source": graph.source,
+        "question": graph.question.model_dump(mode="json"),
+        "answer": answer(graph.answer),
+        "models": {name: spec.model_dump(mode="json") for name, spec in graph.models.items()},
+        "budgets": {
+            scope: budget.model_dump(mode="json", exclude_none=True)
+            for scope, budget in graph.budgets.items()
+        },
+    }
+
+
+def _step(plan: Plan, node: Node) -> Mapping[str, Json]:
+    return {
+        "name": node.name,
+        "op": node.kind,
+        "arguments": node.op.model_dump(mode="json"),
+        "models": list(dict.fromkeys(asking.model for asking in node.op.askings())),
+        "prompts": plan.prompts.get(node.name, ()),
+        "from": node.inputs,
+        "scope": node.scope,
+        "answer": answer(node.answer),
+        "chunk": node.chunk,
+        "window": node.window,
+        "gives": _flow(plan.flows[node.name]),
+        "cost": _cost(plan.costs[node.name]),
+    }
+
+
+def _flow(flow: Flow) -> Mapping[str, Json]:
+    return {
+        "candidates": _bounds(flow.count),
+        "tokens": _bounds(flow.tokens),
+        "scores": sorted(flow.scores),
+        "notes": sorted(flow.notes),
+    }
+
+
+def _cost(cost: Cost) -> Mapping[str, Json]:
+    return {
+        "calls": _bounds(cost.calls),
+        "prompt_tokens": _bounds(cost.prompt),
+        "completion_tokens": _bounds(cost.completion),
+        "usd": {"low": cost.usd.low, "high": cost.usd.high},
+        "depth": _bounds(cost.depth),
+    }
+
+
+def _bounds(amount: Amount) -> Mapping[str, Json]:
+    return {"low": amount.low, "high": amount.high}

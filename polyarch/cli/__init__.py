@@ -1,0 +1,81 @@
+"""The command line: one command a file, loaded when it is named.
+
+Exit codes: 0 for success, 1 for an error, 2 for wrong usage, 130 when stopped with Ctrl-C.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any, cast
+
+import click
+
+from .. import __version__
+from ..compiler.errors import PolyarchError
+from ..compiler.names import nearest
+from .errors import STOPPED, report
+
+__all__ = ["COMMANDS", "cli", "main"]
+
+COMMANDS = {
+    "compile": "Check a pipeline, price it, and print the plan.",
+    "run": "Answer a question, or a file of questions, with a pipeline.",
+    "ops": "List the operators, or explain one.",
+    "schema": "Print the JSON Schema of pipeline files, for editors.",
+}
+"""Every command with its line of help; here, so that help imports no command."""
+
+_EPILOG = """\
+FILE is a pipeline file, or the name of a pipeline in the library. Exit codes: 0 success, 1 error,
+2 wrong usage, 130 stopped.
+
+Shell completion: eval "$(_POLYARCH_COMPLETE=bash_source polyarch)", or zsh_source; for fish,
+_POLYARCH_COMPLETE=fish_source polyarch | source.
+"""
+
+
+class _Commands(click.Group):
+    """A group that imports a command when it is called, and turns errors into exit codes."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        return cast(click.Command, import_module(f".{name}", __name__).command)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if name not in COMMANDS and not name.startswith("-"):
+            ctx.fail(f"no command {name!r}; {nearest(name, COMMANDS)}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except PolyarchError as error:
+            report(error, ctx)
+            ctx.exit(1)
+        except KeyboardInterrupt:
+            click.echo("stopped", err=True)
+            ctx.exit(STOPPED)
+
+
+@click.group(
+    cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]}, epilog=_EPILOG
+)
+@click.version_option(__version__, prog_name="polyarch", message="%(prog)s %(version)s")
+def cli() -> None:
+    """Compile pipelines of inference-time operators over language models, and run them."""
+
+
+def main() -> None:
+    """Run the command line."""
+    cli(prog_name="polyarch")

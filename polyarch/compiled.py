@@ -1,0 +1,204 @@
+"""What a module written by `polyarch compile --emit python` is made of.
+
+Light on purpose: such a module imports nothing else, and its pipeline is built, priced and checked
+against its lock when it is first asked something.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from .compiler.plan import Plan
+    from .compiler.values import Json
+    from .pipeline import Pipeline
+    from .runtime.events import Event
+    from .runtime.questions import Asked
+    from .runtime.result import Result
+
+__all__ = ["Compiled", "Lock", "Source", "Step", "compiled", "step"]
+
+
+class Lock(NamedTuple):
+    """What a compiled pipeline was when it was compiled; two versions can be compared by it.
+
+    Bounds are of one question, low and high.
+    """
+
+    format: int
+    polyarch: str
+    """The version that compiled it."""
+    digest: str
+    """`Plan.digest`, of everything that decides what is asked."""
+    models: Mapping[str, str]
+    """backend/model, by the name that steps use."""
+    prompts: Mapping[str, Sequence[str]]
+    """The sha256 of each prompt, by step."""
+    steps: Mapping[str, str]
+    """A short digest of each step."""
+    calls: tuple[int, int]
+    prompt_tokens: tuple[int, int]
+    completion_tokens: tuple[int, int]
+    usd: tuple[float, float]
+
+
+class Step(NamedTuple):
+    """A step in its final form, all defaults settled."""
+
+    name: str
+    op: str
+    arguments: Mapping[str, Json]
+    inputs: tuple[str, ...]
+    chunk: int
+    window: int | None
+    answer: str | Mapping[str, Json] | None
+    """None is the pipeline's own."""
+    scope: str
+
+
+def step(
+    name: str,
+    *,
+    op: str,
+    arguments: Mapping[str, Json] | None = None,
+    inputs: Sequence[str] = (),
+    chunk: int = 1,
+    window: int | None = None,
+    answer: str | Mapping[str, Json] | None = None,
+    scope: str = "",
+) -> Step:
+    """A step of a compiled pipeline."""
+    return Step(name, op, arguments or {}, tuple(inputs), chunk, window, answer, scope)
+
+
+class Source(NamedTuple):
+    """A compiled pipeline as its module tells it."""
+
+    lock: Lock
+    name: str
+    about: str
+    source: str
+    question: Mapping[str, Json]
+    question_tokens: tuple[int, int]
+    models: Mapping[str, Mapping[str, Json]]
+    answer: str | Mapping[str, Json]
+    budgets: Mapping[str, Mapping[str, Json]]
+    steps: Sequence[Step]
+    output: str
+    keep: int
+    notes: tuple[str, ...]
+
+
+def compiled(
+    lock: Lock,
+    *,
+    name: str,
+    about: str = "",
+    source: str = "",
+    question: Mapping[str, Json] | None = None,
+    question_tokens: tuple[int, int],
+    models: Mapping[str, Mapping[str, Json]],
+    answer: str | Mapping[str, Json],
+    budgets: Mapping[str, Mapping[str, Json]] | None = None,
+    steps: Sequence[Step],
+    output: str,
+    keep: int = 1,
+    notes: Sequence[str] = (),
+) -> Compiled:
+    """A compiled pipeline, nothing of it built yet."""
+    return Compiled(
+        Source(
+            lock,
+            name,
+            about,
+            source,
+            question or {},
+            question_tokens,
+            models,
+            answer,
+            budgets or {},
+            steps,
+            output,
+            keep,
+            tuple(notes),
+        )
+    )
+
+
+class Compiled:
+    """A pipeline of a compiled module; used as `polyarch.Pipeline` is.
+
+    Built on first use, which raises `VersionMismatch` if the installed polyarch cannot run it as
+    it was compiled, or if it was edited since.
+    """
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+
+    @property
+    def name(self) -> str:
+        """The pipeline's name."""
+        return self.source.name
+
+    @property
+    def lock(self) -> Lock:
+        """What it was when it was compiled."""
+        return self.source.lock
+
+    @cached_property
+    def pipeline(self) -> Pipeline:
+        """The pipeline itself. Raises `VersionMismatch`."""
+        from .pipeline import Pipeline
+        from .rebuild import rebuild
+
+        return Pipeline(rebuild(self.source))
+
+    @property
+    def plan(self) -> Plan:
+        """The plan, priced again. Raises `VersionMismatch`."""
+        return self.pipeline.plan
+
+    def __call__(self, question: Asked, *, seed: int = 0, id: str = "") -> Result:
+        """Answer one question."""
+        return self.pipeline(question, seed=seed, id=id)
+
+    async def acall(self, question: Asked, *, seed: int = 0, id: str = "") -> Result:
+        """Answer one question, inside an event loop."""
+        return await self.pipeline.acall(question, seed=seed, id=id)
+
+    def map(
+        self, questions: Iterable[Asked], *, seed: int = 0, concurrency: int = 64
+    ) -> Iterator[Result]:
+        """Answer many questions, `concurrency` at once; results in the order asked."""
+        return self.pipeline.map(questions, seed=seed, concurrency=concurrency)
+
+    def amap(
+        self,
+        questions: Iterable[Asked] | AsyncIterable[Asked],
+        *,
+        seed: int = 0,
+        concurrency: int = 64,
+    ) -> AsyncIterator[Result]:
+        """Answer many questions inside an event loop; results in the order asked."""
+        return self.pipeline.amap(questions, seed=seed, concurrency=concurrency)
+
+    def stream(
+        self, question: Asked, *, seed: int = 0, id: str = ""
+    ) -> AsyncIterator[Event | Result]:
+        """Answer one question, telling every event as it happens; the result comes last."""
+        return self.pipeline.stream(question, seed=seed, id=id)
+
+    def close(self) -> None:
+        """Close the models that calls opened. Idempotent."""
+        if "pipeline" in vars(self):
+            self.pipeline.close()
+
+    async def aclose(self) -> None:
+        """Close the models that were opened in this event loop. Idempotent."""
+        if "pipeline" in vars(self):
+            await self.pipeline.aclose()
+
+    def __repr__(self) -> str:
+        return f"<compiled pipeline {self.name}: {', '.join(s.name for s in self.source.steps)}>"

@@ -1,0 +1,115 @@
+"""Runs of pipelines in virtual time, on scripted backends."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from random import Random
+
+from polyarch.backends.base import Draw, Request
+from polyarch.backends.scripted import Script, Scripted
+from polyarch.compiler.build import build
+from polyarch.compiler.plan import Plan, plan
+from polyarch.compiler.source import parse
+from polyarch.runtime.events import Listener
+from polyarch.runtime.result import Result
+from polyarch.runtime.session import Session
+from polyarch.runtime.virtual import run
+
+Latency = float | Callable[[Request, Draw], float]
+
+
+def compiled(text: str, folder: Path = Path()) -> Plan:
+    """The plan of a pipeline."""
+    return plan(build(parse(text, "test.yaml"), folder))
+
+
+def simulate(
+    made: Plan,
+    backends: Mapping[str, Scripted],
+    *,
+    seed: int = 0,
+    question: str = "What is 2 + 2?",
+    id: str = "q",
+    listeners: Iterable[Listener] = (),
+) -> Result:
+    """Answer one question in virtual time; nothing may be left running, whatever happened."""
+
+    async def main() -> Result:
+        session = Session(made, backends=backends, listeners=listeners)
+        try:
+            return await session.ask(question, seed=seed, id=id)
+        finally:
+            await session.aclose()
+            assert asyncio.all_tasks() == {asyncio.current_task()}
+            for backend in backends.values():
+                assert backend.log.under_way == 0
+
+    return run(main())
+
+
+def solo(
+    text: str,
+    reply: Callable[[Request, Draw], str | Script],
+    latency: Latency = 0.0,
+    *,
+    seed: int = 0,
+    keep: bool = False,
+) -> tuple[Result, Scripted]:
+    """Answer with a pipeline of one model, `m`."""
+    backend = Scripted(reply, latency=latency, keep=keep)
+    return simulate(compiled(text), {"m": backend}, seed=seed), backend
+
+
+def judge(request: Request, draw: Draw, *, answers: int = 3) -> str:
+    """A model that can play every role, well or badly, from the draw's seed alone."""
+    dice = Random(draw.seed)
+    match request.purpose.role:
+        case "verify":
+            verdict = dice.choice(["right", "wrong"])
+            text = json.dumps({"reason": "so", "verdict": verdict})
+        case "critique" if "numbered" in request.messages[-1].text:
+            shown = range(1, len(request.purpose.shown) + 1)
+            told = [{"candidate": n, "critique": f"no {n} {dice.random()}"} for n in shown]
+            text = json.dumps({"critiques": told})
+        case "critique":
+            text = json.dumps({"critique": f"hm {dice.random()}"})
+        case "rank":
+            order = list(range(1, len(request.purpose.shown) + 1))
+            dice.shuffle(order)
+            text = json.dumps({"ranking": order})
+        case "compare":
+            better = dice.choice(["first", "second", "tie"])
+            text = json.dumps({"reason": "so", "better": better})
+        case "score":
+            text = json.dumps({"reason": "so", "score": dice.randint(0, 10)})
+        case _:
+            text = f"so the answer is {dice.randrange(answers)}"
+    # One reply in eight cannot be read.
+    return text if dice.random() > 1 / 8 else "I would rather not say"
+
+
+def steady(request: Request, draw: Draw) -> str:
+    """A model whose answers are all 4 and whose verdicts are all right."""
+    match request.purpose.role:
+        case "verify":
+            return '{"reason": "so", "verdict": "right"}'
+        case "critique":
+            return '{"critique": "fine"}'
+        case "rank":
+            return json.dumps({"ranking": list(range(1, len(request.purpose.shown) + 1))})
+        case _:
+            return "the answer is 4"
+
+
+def jitter(seed: int, longest: float = 5.0) -> Callable[[Request, Draw], float]:
+    """Latencies that look random and depend on seed, step and draw alone."""
+
+    def latency(request: Request, draw: Draw) -> float:
+        # Whole steps of a quarter, so that many end at the same instant.
+        key = f"{seed} {request.step} {draw.seed} {request.turn}"
+        return Random(key).randrange(int(4 * longest)) / 4
+
+    return latency
