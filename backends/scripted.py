@@ -26,6 +26,9 @@ from .base import Backend, Draw, Piece, Request
 
 __all__ = ["Log", "Script", "Scripted", "info", "open_backend"]
 
+_CHARS = 4
+"""Characters in a scripted token."""
+
 _FAULTS: Mapping[str, type[BackendError]] = {
     error.code: error
     for error in (
@@ -69,7 +72,7 @@ class Log:
 
 
 class Scripted(Backend):
-    """Replies from a function of request and draw.
+    """Replies from a function of request and draw, cut off at the request's `max_tokens`.
 
     The latency of a draw is the script's own, else `latency`: seconds, or a function of request and
     draw. `log` counts what was asked, finished, cancelled and failed.
@@ -99,7 +102,7 @@ class Scripted(Backend):
             log.seen.append(request)
         left = count
         try:
-            prompt = sum(len(m.text) for m in request.messages) // 4
+            prompt = sum(len(m.text) for m in request.messages) // _CHARS
             yield Piece(request.draws[0].index, prompt_tokens=prompt)
             waited = 0.0
             for latency, index, script in self._scripts(request):
@@ -112,8 +115,11 @@ class Scripted(Backend):
                     raise script.fault
                 log.finished += 1
                 left -= 1
-                tokens = max(1, len(script.text) // 4)
-                yield Piece(index, script.text, completion_tokens=tokens, finish=script.finish)
+                text, finish = script.text, script.finish
+                if len(text) // _CHARS > request.max_tokens:
+                    text, finish = text[: _CHARS * request.max_tokens], "length"
+                tokens = max(1, len(text) // _CHARS)
+                yield Piece(index, text, completion_tokens=tokens, finish=finish)
         finally:
             log.cancelled += left
             log.under_way -= count

@@ -45,7 +45,7 @@ def compiled(steps: str, answer: str = "text") -> Plan:
     """A plan on one scripted model that takes one draw a request and any number at once."""
     text = f"""
 name: bench
-models: {{m: {{model: scripted/bench, max_draws: 1, concurrency: 100000}}}}
+models: {{m: {{model: scripted/bench, max_draws: 1, concurrency: 100000, retries: 0}}}}
 answer: {answer}
 steps:
 {steps}

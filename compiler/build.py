@@ -1,4 +1,4 @@
-"""From a located document to a graph: validate, resolve names, and collect every fault on the way."""
+"""From a located document to a graph: validate, resolve names, collect every fault on the way."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ __all__ = ["build", "build_file", "model_info"]
 _PIPELINE = "pipeline"
 _LIBRARY = Path(__file__).resolve().parent.parent / "pipelines"
 _DEEPEST = 16
+_MOST_STEPS = 1000
 _LONGEST_PROMPT = 1 << 20
 
 
@@ -53,6 +54,11 @@ class _Faults:
     def at(self, code: str, message: str, span: Span, hint: str = "") -> None:
         self.found.append(Fault(code, message, span, hint))
 
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """The names of all steps, be they right or wrong."""
+        return tuple(self.plain["steps"])
+
     def declares_models(self, name: str = "") -> bool:
         """Whether `models:` holds any model, or this one, be it right or wrong."""
         models = self.plain.get("models") if isinstance(self.plain, dict) else None
@@ -61,16 +67,30 @@ class _Faults:
         return name in models if name else len(models) == 1
 
 
+@dataclass(frozen=True, slots=True)
+class _Files:
+    """The pipelines used as steps: those around this one, and those built already, None for one
+    whose faults were told."""
+
+    around: tuple[Path, ...] = ()
+    built: dict[Path, Graph | None] = field(default_factory=dict)
+
+
 def build_file(path: Path) -> Graph:
     """Build the pipeline in a file. Raises `SpecError` with every fault found."""
-    return build(read(path), path.resolve().parent)
+    whole = path.resolve()
+    return _build(read(path), whole.parent, _Files((whole,)))
 
 
-def build(document: Document, folder: Path, opened: tuple[Path, ...] = ()) -> Graph:
-    """Build a pipeline; `folder` is where its `file:`s may be, `opened` the files around it.
+def build(document: Document, folder: Path) -> Graph:
+    """Build a pipeline; `folder` is where its `file:`s may be.
 
     Raises `SpecError` with every fault found.
     """
+    return _build(document, folder, _Files())
+
+
+def _build(document: Document, folder: Path, opened: _Files) -> Graph:
     faults = _Faults(document, document.plain())
     spec = _spec(faults)
     if spec is None:
@@ -91,7 +111,9 @@ def build(document: Document, folder: Path, opened: tuple[Path, ...] = ()) -> Gr
         output=output,
         keep=keep,
         place=Place(
-            document.span(("output",) if spec.output else ("steps", output)),
+            document.span(("output",))
+            if spec.output
+            else document.span(("steps", output), key=True),
             {
                 **{
                     f"budget.{unit}": document.span(("budget", unit))
@@ -117,17 +139,20 @@ _ATTEMPTS = 4
 
 
 def _spec(faults: _Faults) -> Spec | None:
-    """The spec; where parts of it are wrong, what is right of it, so that the rest is checked too."""
+    """The spec; where parts of it are wrong, what is right of it, so that the rest is checked."""
     if not isinstance(faults.plain, dict):
         faults.add("type", "a pipeline file holds a mapping of keys such as name and steps", ())
         return None
     plain = faults.plain
-    for _ in range(_ATTEMPTS):
+    for attempt in range(_ATTEMPTS):
         try:
             return Spec.model_validate(plain)
         except ValidationError as error:
-            _explain(error, (), Spec, faults)
-            if any(p["loc"][:1] == ("steps",) and len(p["loc"]) == 1 for p in error.errors()):
+            no_steps = any(p["loc"] == ("steps",) for p in error.errors())
+            # Left without steps by what was told before.
+            if not (no_steps and attempt):
+                _explain(error, (), Spec, faults)
+            if no_steps:
                 return None
             plain = _without(plain, [_known_part(plain, p["loc"]) for p in error.errors()])
             plain.setdefault("name", "unnamed")
@@ -187,20 +212,24 @@ def _steps(
     kind: AnswerKind,
     models: dict[str, ModelSpec],
     folder: Path,
-    opened: tuple[Path, ...],
+    opened: _Files,
     faults: _Faults,
 ) -> dict[str, Node]:
     nodes: dict[str, Node] = {}
     before = ""
-    for name, written in spec.steps.items():
+    for name in faults.steps:
         path = ("steps", name)
+        written = spec.steps.get(name)
         if not name.isidentifier() or name in (QUESTION, INPUT):
             why = "is taken" if name in (QUESTION, INPUT) else "is not a plain word"
             faults.add(
                 "step-name", f"a step cannot be named {name!r}: the name {why}", path, key=True
             )
+        if written is None:
+            before = name
+            continue
         op = _op(written, path, spec, folder, opened, faults)
-        inputs = _inputs(name, written, before, op, tuple(spec.steps), faults)
+        inputs = _inputs(name, written, before, op, faults)
         before = name
         if op is None or inputs is None:
             continue
@@ -209,7 +238,8 @@ def _steps(
             faults.document.span(path, key=True),
             {argument: faults.document.span((*path, argument)) for argument in written},
         )
-        nodes[name] = Node(name, str(written["op"]), op, inputs, kind, place)
+        at_least = _at_least(written, path, faults)
+        nodes[name] = Node(name, str(written["op"]), op, inputs, kind, place, at_least=at_least)
     return nodes
 
 
@@ -218,7 +248,7 @@ def _op(
     path: tuple[str | int, ...],
     spec: Spec,
     folder: Path,
-    opened: tuple[Path, ...],
+    opened: _Files,
     faults: _Faults,
 ) -> Op | None:
     name = written.get("op")
@@ -265,11 +295,16 @@ def _with_files(
 
 def _beside(name: str, path: tuple[str | int, ...], folder: Path, faults: _Faults) -> Path | None:
     """A file within the pipeline's folder, or a fault."""
-    found = (folder / name).resolve()
+    try:
+        found = (folder / name).resolve()
+        there = found.is_file()
+    except (OSError, RuntimeError, ValueError):  # too long, a circle of links, a zero byte
+        faults.add("no-file", f"{name[:40]!r} cannot be the name of a file", path)
+        return None
     if not found.is_relative_to(folder.resolve()):
         faults.add("outside", f"{name!r} is outside the pipeline's folder", path)
         return None
-    if not found.is_file():
+    if not there:
         beside = [p.name for p in folder.iterdir() if p.is_file()] if folder.is_dir() else []
         faults.add("no-file", f"no file {name!r} beside the pipeline", path, nearest(name, beside))
         return None
@@ -284,14 +319,16 @@ def _text(found: Path, path: tuple[str | int, ...], faults: _Faults) -> str:
         return found.read_text(encoding="utf-8")
     except UnicodeDecodeError:
         faults.add("encoding", f"{found.name} is not UTF-8 text", path)
-        return ""
+    except OSError as error:
+        faults.add("no-file", f"cannot read {found.name}: {error.strerror}", path)
+    return ""
 
 
 def _opened(
     op: Nested,
     path: tuple[str | int, ...],
     folder: Path,
-    opened: tuple[Path, ...],
+    opened: _Files,
     faults: _Faults,
 ) -> Op | None:
     """The step with the pipeline that it names built into it."""
@@ -310,19 +347,29 @@ def _opened(
             faults.add("unknown-pipeline", message, (*path, "name"), hint)
             return None
         found = _LIBRARY / f"{op.name}.yaml"
-    if found in opened:
-        chain = " → ".join(p.name for p in (*opened, found))
+    if found in opened.around:
+        chain = " → ".join(p.name for p in (*opened.around, found))
         faults.add("cycle", f"a pipeline that holds itself: {chain}", path, key=True)
         return None
-    if len(opened) >= _DEEPEST:
+    if len(opened.around) > _DEEPEST:
         faults.add("too-deep", f"pipelines nest deeper than {_DEEPEST}", path, key=True)
         return None
-    try:
-        graph = build(read(found), found.parent, (*opened, found))
-    except SpecError as error:
-        faults.found.extend(error.faults)
+    if found not in opened.built:
+        opened.built[found] = None
+        try:
+            files = _Files((*opened.around, found), opened.built)
+            opened.built[found] = _build(read(found), found.parent, files)
+        except SpecError as error:
+            faults.found.extend(error.faults)
+    graph = opened.built[found]
+    if graph is None:
         return None
-    return op.model_copy(update={"graph": graph})
+    used = op.holding(graph)
+    if used.size > _MOST_STEPS:
+        message = f"{found.name} holds {used.size:,} steps, more than {_MOST_STEPS:,}"
+        faults.add("too-large", message, path, key=True)
+        return None
+    return used
 
 
 def _inputs(
@@ -330,10 +377,10 @@ def _inputs(
     written: Mapping[str, Any],
     before: str,
     op: Op | None,
-    names: tuple[str, ...],
     faults: _Faults,
 ) -> tuple[str, ...] | None:
     """What a step reads; None if that cannot be told."""
+    names = faults.steps
     path = ("steps", name, "from")
     found = len(faults.found)
     source = isinstance(op, Source) or (isinstance(op, Nested) and not op.reads_input)
@@ -367,10 +414,27 @@ def _inputs(
         else:
             known = [*names[: names.index(name)], QUESTION]
             faults.add("unknown-step", f"unknown step {word!r}", at, nearest(word, known))
-    if not inputs and op is not None and not source and listed:
-        if all(word == QUESTION for word in listed):
-            faults.add("flow", f"{written['op']} over nothing: it reads candidates", path)
+    nothing = not inputs and len(faults.found) == found
+    if nothing and op is not None and not source:
+        faults.add("flow", f"{written['op']} over nothing: it reads candidates", path)
     return tuple(inputs) if len(faults.found) == found else None
+
+
+def _at_least(
+    written: Mapping[str, Any], path: tuple[str | int, ...], faults: _Faults
+) -> int | None:
+    """How many candidates must come out of a step when some fail: `on_failure: fail | drop |
+    {min: n}`."""
+    match written.get("on_failure", "fail"):
+        case "fail":
+            return None
+        case "drop":
+            return 0
+        case {"min": int(least), **rest} if not rest and least > 0:
+            return least
+    message = "on_failure is fail, drop or {min: N}"
+    faults.add("value", message, (*path, "on_failure"))
+    return None
 
 
 def _check_askings(
@@ -475,9 +539,9 @@ def _leaves(value: Any, path: tuple[str | int, ...]) -> Iterator[tuple[tuple[str
 
 def _output(spec: Spec, faults: _Faults) -> tuple[str, int]:
     if spec.output is None:
-        return list(spec.steps)[-1], 1
-    if spec.output.from_ not in spec.steps:
-        hint = nearest(spec.output.from_, spec.steps)
+        return faults.steps[-1], 1
+    if spec.output.from_ not in faults.steps:
+        hint = nearest(spec.output.from_, faults.steps)
         path = ("output", "from") if isinstance(faults.plain["output"], dict) else ("output",)
         faults.add("unknown-step", f"unknown step {spec.output.from_!r}", path, hint)
     return spec.output.from_, spec.output.keep
@@ -519,13 +583,12 @@ def _known_part(root: Any, loc: tuple[str | int, ...]) -> tuple[str | int, ...]:
     value = root
     kept: list[str | int] = []
     for part in loc:
-        if (isinstance(value, dict) and part in value) or (
-            isinstance(value, list) and isinstance(part, int) and part < len(value)
-        ):
+        held = isinstance(value, dict) and part in value
+        if isinstance(value, list) and isinstance(part, int):
+            held = part < len(value)
+        if held:
             value = value[part]
-        else:
-            continue
-        kept.append(part)
+            kept.append(part)
     return tuple(kept)
 
 

@@ -173,17 +173,29 @@ class NoAnswer(RunError):
 
 
 class BudgetExhausted(RunError):
-    """The next request would not fit what is left of a budget."""
+    """The next request would not fit what is left of a budget. `best` says that the budget asks to
+    end with the best that is there."""
 
     code = "budget-exhausted"
 
+    def __init__(self, message: str, *, best: bool = False) -> None:
+        self.best = best
+        super().__init__(message)
+
 
 class BackendError(PolyarchError):
-    """A model could not be asked, or could not answer. `retryable` says whether asking the same
-    again can help."""
+    """A model could not be asked, or could not answer.
+
+    `retryable` says whether asking the same again can help; `retry_after` the seconds that the
+    backend asks to wait first, if it does.
+    """
 
     code = "backend"
     retryable: ClassVar[bool] = False
+
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        self.retry_after = retry_after
+        super().__init__(message)
 
 
 class Unreachable(BackendError):

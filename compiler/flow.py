@@ -31,7 +31,7 @@ def infer(
         if any(i != INPUT and i not in known for i in node.inputs):
             continue
         try:
-            known[name] = node.op.flow(_fed(node, known, given or nothing))
+            known[name] = _failing(node, node.op.flow(_fed(node, known, given or nothing)))
         except Mismatch as mismatch:
             span = node.place.of(mismatch.field)
             faults.append(Fault(mismatch.code, f"{node.kind}: {mismatch}", span))
@@ -42,6 +42,13 @@ def _fed(node: Node, known: Mapping[str, Flow], given: Flow) -> Flow:
     """What a node reads: its inputs, one after the other."""
     flows = [given if name == INPUT else known[name] for name in node.inputs]
     return join(flows) if flows else Flow(Amount(0, 0), question=given.question)
+
+
+def _failing(node: Node, flow: Flow) -> Flow:
+    """The flow of a step of which some candidates may fail."""
+    if node.at_least is None or node.at_least >= flow.count.low:
+        return flow
+    return flow.with_count(node.at_least, flow.count.high)
 
 
 def join(flows: list[Flow]) -> Flow:

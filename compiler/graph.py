@@ -40,7 +40,8 @@ class Node:
 
     `chunk` draws go into one request of a source; `window` candidates may be under way ahead of
     what a reader has read, None for all of them. `scope` names the pipeline it was written in,
-    "" for the outermost.
+    "" for the outermost. `at_least` candidates must come out when some fail; None fails with the
+    first that does.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Node:
     scope: str = ""
     chunk: int = 1
     window: int | None = None
+    at_least: int | None = None
 
 
 @dataclass(frozen=True)
@@ -115,6 +117,7 @@ class Graph:
             node = self.nodes[name]
             decided = f" chunk={node.chunk}" if isinstance(node.op, Source) else ""
             decided += "" if node.window is None else f" window={node.window}"
+            decided += "" if node.at_least is None else f" at_least={node.at_least}"
             read = ", ".join(node.inputs) or QUESTION
             lines.append(f"{name} = {node.kind}({arguments(node.op)}) <- {read}{decided}")
         kept = f" keep={self.keep}" if self.keep != 1 else ""
@@ -123,9 +126,9 @@ class Graph:
 
     def _budget_lines(self) -> Iterable[str]:
         for scope, budget in sorted(self.budgets.items()):
-            limits = budget.model_dump(exclude_none=True)
+            limits = budget.model_dump(exclude_defaults=True)
             if limits:
-                text = " ".join(f"{unit}={limit:g}" for unit, limit in limits.items())
+                text = " ".join(f"{unit}={limit}" for unit, limit in limits.items())
                 yield f"{scope}: {text}" if scope else text
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from pydantic import Field
+from pydantic import PrivateAttr
 
 from .flow import infer
 from .graph import INPUT, Graph
@@ -21,15 +19,25 @@ class Nested(Op):
 
     file: str | None = None
     name: str | None = None
-    graph: Any = Field(default=None, exclude=True, repr=False)
-    """The pipeline itself, set by the build."""
+    _graph: Graph | None = PrivateAttr(default=None)
+
+    def holding(self, graph: Graph) -> Nested:
+        """This step with the pipeline itself."""
+        step = self.model_copy()
+        step._graph = graph
+        return step
 
     @property
     def inner(self) -> Graph:
         """The pipeline itself."""
-        graph = self.graph
-        assert isinstance(graph, Graph)
-        return graph
+        assert self._graph is not None
+        return self._graph
+
+    @property
+    def size(self) -> int:
+        """How many steps it is, those of pipelines inside it counted."""
+        ops = [node.op for node in self.inner.nodes.values()]
+        return sum(op.size if isinstance(op, Nested) else 1 for op in ops)
 
     @property
     def reads_input(self) -> bool:

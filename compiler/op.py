@@ -338,6 +338,10 @@ class Each(Op):
     async def one(self, ctx: Context, candidate: Candidate) -> Candidate | None:
         """The candidate, judged or rewritten; None drops it."""
 
+    def unpaid(self, candidate: Candidate) -> Candidate | None:
+        """What goes on when the budget is spent before this one's turn: the candidate as it is."""
+        return candidate
+
 
 class All(Op):
     """An operator that reads candidates in index order and decides."""
@@ -354,3 +358,8 @@ class All(Op):
     @abstractmethod
     def run(self, ctx: Context, given: Stream) -> AsyncIterator[Candidate]:
         """Yield what comes out, in index order."""
+
+    def so_far(self, read: Sequence[Candidate]) -> Sequence[Candidate]:
+        """The best that can be said of what was read when the budget is spent: the candidates in
+        index order, of which as many go on as the step may give."""
+        return read

@@ -126,6 +126,6 @@ def _refuse(name: str, budget: Budget, costs: Mapping[str, Cost]) -> None:
         if limit is not None and needed > limit:
             dearest = max(shares, key=shares.__getitem__)
             raise PlanRefused(
-                f"{name} needs at least {needed:,g} {unit} a question and its budget is {limit:,g}; "
-                f"the dearest step is {dearest!r} with {shares[dearest]:,g}"
+                f"{name} needs at least {needed:,g} {unit} a question and its budget is "
+                f"{limit:,g}; the dearest step is {dearest!r} with {shares[dearest]:,g}"
             )

@@ -8,7 +8,7 @@ exact.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 
 from .build import model_info
@@ -31,6 +31,10 @@ class Dollars:
         return Dollars(self.low + other.low, self.high + other.high)
 
 
+_NONE = Amount(0, 0)
+_FREE = Dollars()
+
+
 @dataclass(frozen=True, slots=True)
 class Cost:
     """Bounds on what a step or pipeline spends on one question.
@@ -38,11 +42,11 @@ class Cost:
     `depth` is how many calls follow one another at most: the critical path, in calls.
     """
 
-    calls: Amount = Amount(0, 0)
-    prompt: Amount = Amount(0, 0)
-    completion: Amount = Amount(0, 0)
-    usd: Dollars = Dollars()
-    depth: Amount = Amount(0, 0)
+    calls: Amount = _NONE
+    prompt: Amount = _NONE
+    completion: Amount = _NONE
+    usd: Dollars = _FREE
+    depth: Amount = _NONE
 
     @property
     def tokens(self) -> Amount:
@@ -86,20 +90,32 @@ def _given(graph: Graph, name: str, flows: Mapping[str, Flow], question: Amount)
     return join([flows[i] for i in inputs]) if inputs else Flow(Amount(0, 0), question=question)
 
 
+_ALL = 1 << 30
+"""So many candidates are read as there are."""
+
+
 def _read(graph: Graph, flows: Mapping[str, Flow]) -> dict[str, int]:
-    """The fewest candidates of each node that its readers can make do with."""
-    least: dict[str, int] = {}
+    """The fewest candidates of each node that its readers can make do with; `_ALL` where one of
+    them reads to the end, 0 where none may want any."""
+    least = dict.fromkeys(graph.nodes, 0)
+    least[graph.output] = _ALL
     for name in reversed(graph.order):
-        wants = [flows[name].count.low] if name == graph.output else []
-        for reader in graph.readers(name):
-            if isinstance(reader.op, All) and len(reader.inputs) == 1:
-                wants.append(reader.op.least(flows[name]))
-            elif isinstance(reader.op, Each):
-                wants.append(least[reader.name])
-            else:
-                wants.append(0)
-        least[name] = min(max(wants, default=0), flows[name].count.low)
+        node = graph.nodes[name]
+        wanted = _wanted(node, flows, least[name])
+        for inner in node.inputs:
+            # Those after it are read only once it has ended, and it may be at its longest.
+            least[inner] = max(least[inner], wanted)
+            wanted = wanted if wanted == _ALL else max(0, wanted - flows[inner].count.high)
     return least
+
+
+def _wanted(node: Node, flows: Mapping[str, Flow], read: int) -> int:
+    """The fewest candidates that a node reads when so many of its own are read."""
+    if not isinstance(node.op, All) or not read:
+        return read
+    given = join([flows[name] for name in node.inputs])
+    least = node.op.least(given)
+    return _ALL if least >= given.count.low and node.op.window(given) is None else least
 
 
 def _cost(node: Node, given: Flow, read: int, prices: Mapping[str, Price]) -> Cost:
@@ -107,7 +123,10 @@ def _cost(node: Node, given: Flow, read: int, prices: Mapping[str, Price]) -> Co
         return _source_cost(node.op, node.chunk, given, read, prices)
     if isinstance(node.op, Each):
         given = given.with_count(min(read, given.count.low), given.count.high)
-    return sum((_calls_cost(calls, calls.count, prices) for calls in node.op.calls(given)), Cost())
+    calls = node.op.calls(given)
+    if not read:
+        calls = tuple(replace(c, count=Amount(0, c.count.high)) for c in calls)
+    return sum((_calls_cost(c, c.count, prices) for c in calls), Cost())
 
 
 def _source_cost(

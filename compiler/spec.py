@@ -44,8 +44,19 @@ class ModelSpec(_Frozen):
     top_k: Annotated[int, Field(ge=0)] | None = None
     max_tokens: Annotated[int, Field(ge=1)] | None = None
     stop: tuple[str, ...] = ()
-    concurrency: Annotated[int, Field(ge=1)] | None = None
-    """Requests under way at once, over all questions."""
+    concurrency: Annotated[int, Field(ge=1)] | Literal["adaptive"] | None = None
+    """Requests under way at once, over all questions; `adaptive`: what the endpoint bears."""
+    requests_per_minute: Annotated[int, Field(ge=1)] | None = None
+    tokens_per_minute: Annotated[int, Field(ge=1)] | None = None
+    timeout: Annotated[float, Field(gt=0)] | None = None
+    """Seconds that one request may take."""
+    retries: Annotated[int, Field(ge=0)] = 4
+    """How often a request that failed in passing is asked again."""
+    hedge_after: Annotated[float, Field(gt=0)] | None = None
+    """Ask a second time if no reply came after so many seconds; the first to answer counts, the
+    other is cancelled and charged."""
+    fallback: tuple[str, ...] = ()
+    """Models of this pipeline to ask instead, in this order, while this one cannot be reached."""
     max_draws: Annotated[int, Field(ge=1)] | None = None
     """Most draws in one request."""
     price: PriceSpec | None = None
@@ -71,6 +82,8 @@ class Budget(_Frozen):
     """Prompt and completion together."""
     usd: Annotated[float, Field(gt=0)] | None = None
     seconds: Annotated[float, Field(gt=0)] | None = None
+    on_budget: Literal["best", "fail"] = "fail"
+    """At a limit: end with the best that is there and say so, or raise."""
 
 
 class QuestionSpec(_Frozen):
@@ -117,7 +130,7 @@ class Spec(_Frozen):
     output: Annotated[OutputSpec, BeforeValidator(_output)] | None = None
 
 
-STEP_KEYS = ("op", "from")
+STEP_KEYS = ("op", "from", "on_failure")
 """What a step may hold beside its operator's arguments."""
 
 Arguments = Mapping[str, Json]

@@ -22,7 +22,7 @@ __all__ = [
     "Usage",
 ]
 
-Json: TypeAlias = "None | bool | int | float | str | Sequence[Json] | Mapping[str, Json]"
+Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
 
 NOTHING: Mapping[str, Json] = MappingProxyType({})
 """An empty mapping that nobody can fill."""

@@ -15,10 +15,8 @@ from ..compiler.answers import AnswerKind, answer_kind
 from ..compiler.op import Asked, Asking, Reply
 from ..compiler.template import Template
 from ..compiler.values import Candidate, Json, Message, Origin, Purpose, Question, Usage
-from .ledger import Reservation
-from .models import Model
-from .meter import Meter
 from .seeds import derive, numbered
+from .sending import Sending
 
 if TYPE_CHECKING:
     from .executor import Running, Step
@@ -162,71 +160,12 @@ class StepContext:
         schema: Mapping[str, Json] | None = None,
         turn: int = 0,
     ) -> Reply:
-        """One request, from reserving to settling; the reply of its first draw.
+        """Send one request and see it through; the reply of its first draw.
 
         The reply of every draw is delivered as it finishes.
         """
-        run, step, place = self._run, self._step, self._place
-        model = run.models[asking.model or ""]
         request = self._request(asking, messages, purpose, draws, schema, turn)
-        reserved = await self._reserve(model, request) if step.ledger.limited else None
-        meter = Meter(model, draws)
-        try:
-            if not model.limit.enter():
-                await model.limit.wait()
-            try:
-                meter.sent = run.now()
-                run.emit(
-                    "asked",
-                    step.name,
-                    draws[0] if place is None else place,
-                    {"model": model.name, "draws": len(draws), "ask": draws[0], "turn": turn},
-                )
-                pieces = model.backend.generate(request)
-                try:
-                    async for piece in pieces:
-                        reply = meter.add(piece, run.now)
-                        if reply is None:
-                            continue
-                        self._drawn(reply)
-                        if deliver is not None:
-                            deliver(reply)
-                        if reply.index == draws[0]:
-                            first = reply
-                except BaseException:
-                    await pieces.aclose()
-                    raise
-                meter.check()
-                return first
-            finally:
-                model.limit.leave()
-        finally:
-            for draw, spent in meter.unfinished():
-                step.charge(draw if place is None else place, spent)
-            step.ledger.settle(reserved, meter.usage)
-
-    async def _reserve(self, model: Model, request: Request) -> Reservation:
-        """Set the request's upper bound aside."""
-        prompt = model.backend.prompt_tokens(request)
-        calls = len(request.draws)
-        completion = calls * request.max_tokens
-        usd = model.price.usd(prompt, completion)
-        reserved = Reservation(calls, prompt + completion, usd)
-        await self._step.ledger.reserve(reserved)
-        return reserved
-
-    def _drawn(self, reply: Reply) -> None:
-        """A draw has finished."""
-        step = self._step
-        place = reply.index if self._place is None else self._place
-        step.charge(place, reply.usage)
-        tokens = reply.usage.completion_tokens
-        self._run.emit(
-            "drew",
-            step.name,
-            place,
-            {"ask": reply.index, "tokens": tokens, "finish": reply.finish},
-        )
+        return await Sending(self._run, self._step, self._place, request, deliver).reply()
 
     def _request(
         self,

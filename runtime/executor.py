@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
-import asyncio
 from asyncio import Task, TaskGroup, get_running_loop
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from random import Random
 from typing import Any, TypeVar
 
 from ..compiler.errors import (
+    BackendError,
     BudgetExhausted,
     NoAnswer,
-    PolyarchError,
     RunError,
     StepFailed,
 )
 from ..compiler.graph import Node
 from ..compiler.op import All, Each, Reply, Source
 from ..compiler.plan import Plan
-from ..compiler.spec import Budget
+from ..compiler.spec import Budget, ModelSpec
 from ..compiler.values import NOTHING, Candidate, Json, Question, Usage
 from .context import StepContext, first_error
 from .events import Bus, Event, Happening
 from .ledger import Ledger
 from .models import Models
-from .result import Result
+from .questions import recorded
+from .result import Lost, Result
 from .seeds import derive
 from .stream import Decided, Drawn, Inputs, Mapped, Reader, Row
 
@@ -67,10 +68,20 @@ class Program:
                 self.plan.flows[name].count.high,
                 readers[name],
                 _requests(graph.nodes[name]),
-                _numbers(graph.nodes[name], taken),
+                _numbers(graph.nodes[name], graph.models, taken),
             )
             for name in graph.order
         )
+
+    @cached_property
+    def remaining(self) -> Mapping[str, float]:
+        """The calls from each step to the output, its own included, on the longest way."""
+        graph = self.plan.graph
+        longest: dict[str, float] = {}
+        for name in reversed(graph.order):
+            after = [longest[reader.name] for reader in graph.readers(name)]
+            longest[name] = self.plan.costs[name].depth.high + max(after, default=0.0)
+        return longest
 
     async def run(self, question: Question, models: Models, seed: int, bus: Bus) -> Result:
         """Answer one question.
@@ -78,17 +89,10 @@ class Program:
         Raises `StepFailed`, `BudgetExhausted`, `NoAnswer`; never an exception group.
         """
         running = Running(self, question, models, seed, bus)
-        seconds = self.plan.graph.budgets.get("", _NO_BUDGET).seconds
         try:
-            async with asyncio.timeout(seconds):
-                return await running.result()
-        except TimeoutError as late:
-            failure: BaseException = BudgetExhausted(
-                f"{self.plan.graph.name}: no answer within {seconds:g} seconds"
-            )
-            failure.__cause__ = late
+            return await running.result()
         except BaseExceptionGroup as group:
-            failure = first_error(group)
+            failure: BaseException = first_error(group)
         except RunError as error:
             failure = error
         running.emit("failed", getattr(failure, "step", ""), -1, {"why": str(failure)})
@@ -110,7 +114,7 @@ def _requests(node: Node) -> tuple[range, ...]:
     return tuple(chunks)
 
 
-def _numbers(node: Node, taken: dict[str, int]) -> tuple[int, ...]:
+def _numbers(node: Node, models: Mapping[str, ModelSpec], taken: dict[str, int]) -> tuple[int, ...]:
     """For every draw of a source, the how-manyth draw it is of its prompt, model and parameters.
 
     `taken` counts them over the whole pipeline: two steps with equal prompts draw different
@@ -120,8 +124,10 @@ def _numbers(node: Node, taken: dict[str, int]) -> tuple[int, ...]:
         return ()
     numbers: list[int] = []
     for group, asking in zip(node.op.groups(), node.op.askings(), strict=True):
-        key = f"{asking.model} {asking.prompt} {asking.temperature} {asking.top_p} {asking.top_k} "
-        key += f"{asking.max_tokens} {asking.stop}"
+        # Two names of one model share its draws.
+        model = models[asking.model or ""]
+        asked = asking.model_dump(exclude={"n", "members", "model"})
+        key = f"{model.model} {model.options} {asked}"
         start = taken.get(key, 0)
         taken[key] = start + len(group)
         numbers += range(start, start + len(group))
@@ -131,7 +137,7 @@ def _numbers(node: Node, taken: dict[str, int]) -> tuple[int, ...]:
 class Step:
     """A step of one run: its node, its seed, its account, and the work it does for its places."""
 
-    __slots__ = ("_run", "charged", "ledger", "name", "node", "numbers", "seed")
+    __slots__ = ("_run", "charged", "failed", "ledger", "name", "node", "numbers", "seed")
 
     def __init__(
         self, run: Running, node: Node, seed: int, ledger: Ledger, numbers: tuple[int, ...]
@@ -143,6 +149,8 @@ class Step:
         self.ledger = ledger
         self.charged: dict[int, Usage] = {}
         """What each of its places cost so far."""
+        self.failed = 0
+        """How many of its places were lost to failures."""
         self._run = run
 
     def spawn(self, work: Coroutine[Any, Any, T]) -> Task[T]:
@@ -151,26 +159,28 @@ class Step:
 
     async def draw(
         self, draws: range, deliver: Callable[[int, Candidate], None] | None = None
-    ) -> Candidate:
+    ) -> Candidate | None:
         """Ask for these draws of a source in one request; deliver each as it finishes. The first
-        of them."""
+        of them; nothing, if it was lost and may be."""
         op, context = self.node.op, StepContext(self._run, self)
         assert isinstance(op, Source)
+        made: dict[int, Candidate] = {}
         try:
             asked = op.drawing(context, draws)
             if deliver is None:
                 reply = await context.send(asked.asking, asked.messages, asked.purpose, draws)
                 return self._drawn(context, reply)
-            made: dict[int, Candidate] = {}
 
             def drawn(reply: Reply) -> None:
                 made[reply.index] = candidate = self._drawn(context, reply)
                 deliver(reply.index, candidate)
 
             await context.send(asked.asking, asked.messages, asked.purpose, draws, drawn)
-            return made[draws[0]]
-        except Exception as error:
-            raise self.failure(error) from error
+        except Exception as error:  # noqa: BLE001 -- anybody's operator; `_lose` names the step
+            for draw in draws:
+                if draw not in made:
+                    self._lose(draw, error)
+        return made.get(draws[0])
 
     def _drawn(self, context: StepContext, reply: Reply) -> Candidate:
         candidate = context.candidate(reply, index=reply.index)
@@ -183,8 +193,9 @@ class Step:
         assert isinstance(op, Each)
         try:
             made = await op.one(StepContext(self._run, self, place), candidate)
-        except Exception as error:
-            raise self.failure(error) from error
+        except Exception as error:  # noqa: BLE001 -- anybody's operator; `_lose` names the step
+            self._lose(place, error)
+            return op.unpaid(candidate) if isinstance(error, BudgetExhausted) else None
         if made is None:
             self._run.emit("dropped", self.name, place, {"candidate": candidate.origin.key})
         else:
@@ -203,15 +214,46 @@ class Step:
         if candidate.origin.step == self.name:
             data["text"] = candidate.text
             data["answer"] = candidate.answer.text if candidate.answer else None
+            if candidate.origin.parents:
+                data["parents"] = candidate.origin.parents
         if candidate.scores:
             data["scores"] = dict(candidate.scores)
+        if candidate.notes:
+            data["notes"] = candidate.notes
         self._run.emit("made", self.name, place, data)
 
-    def failure(self, error: Exception) -> RunError:
-        """The error with the step's name, unless it is known already."""
-        if isinstance(error, StepFailed | BudgetExhausted):
-            return error
-        return StepFailed(self.name, error)
+    def rescued(self, error: Exception, read: Sequence[Candidate]) -> Sequence[Candidate]:
+        """What a deciding step gives after an error. Raises the error, with the step's name, unless
+        the pipeline says how to go on."""
+        op = self.node.op
+        assert isinstance(op, All)
+        self._lose(0, error)
+        return op.so_far(read) if isinstance(error, BudgetExhausted) else ()
+
+    def _lose(self, place: int, error: Exception) -> None:
+        """Go on without a candidate, if the budget or the step says so; raise otherwise, with the
+        step's name."""
+        if isinstance(error, BudgetExhausted):
+            if not error.best:
+                raise error
+            self._run.over(self.name, str(error))
+        elif isinstance(error, StepFailed):
+            raise error
+        elif isinstance(error, BackendError) and self.node.at_least is not None:
+            self._fail(error, self.node.at_least)
+        else:
+            raise StepFailed(self.name, error) from error
+        self._run.lost.append(Lost(self.name, place, str(error)))
+        self._run.emit("lost", self.name, place, {"why": str(error)})
+
+    def _fail(self, error: BackendError, at_least: int) -> None:
+        """One more place of the step has failed. Raises if too few are left."""
+        self.failed += 1
+        if self._run.size(self.name) - self.failed < at_least:
+            why = RunError(
+                f"{self.failed} failed, so fewer than {at_least} can come; last: {error}"
+            )
+            raise StepFailed(self.name, why) from error
 
     def charge(self, place: int, usage: Usage) -> None:
         """Remember what a place cost."""
@@ -237,6 +279,10 @@ class Running:
         """Why steps stopped early, one line each, by step."""
         self.now = get_running_loop().time
         """The event loop's clock, in seconds."""
+        self.lost: list[Lost] = []
+        """What failed, or the budget did not reach, and was gone on without."""
+        self.jitter = Random(derive(seed, question.id, "jitter"))
+        """Randomness of waits between attempts; it decides no answer."""
         self._program = program
         self._seed = seed
         self._bus = bus
@@ -251,6 +297,18 @@ class Running:
         if self._bus.listened:
             self._bus.emit(Event(what, self.question.id, step, place, at, data))
 
+    def over(self, step: str, why: str) -> None:
+        """A budget is spent and the pipeline goes on with what it has."""
+        self.stopped.setdefault(step, why)
+
+    def size(self, step: str) -> int:
+        """How many candidates a step can give at most."""
+        return self._program.plan.flows[step].count.high
+
+    def remaining(self, step: str) -> float:
+        """The expected length of the path from a step to the output, in calls."""
+        return self._program.remaining[step]
+
     def closed(self, step: Step, read: int, opened: int) -> None:
         """A step's output was closed before everything was read."""
         self._closed.append((step, read))
@@ -260,7 +318,8 @@ class Running:
         """Start what the output needs, read it, and stop the rest."""
         graph = self._program.plan.graph
         start = self.now()
-        self.emit("started", "", -1, {"pipeline": graph.name})
+        told = {"pipeline": graph.name, "seed": self._seed, "question": recorded(self.question)}
+        self.emit("started", "", -1, told)
         async with self.group:
             output = Reader(Inputs([self._rows()[graph.output]]), None)
             try:
@@ -269,7 +328,8 @@ class Running:
                 output.close()
         if len(candidates) > graph.keep:
             raise RunError(f"{graph.name} gave {len(candidates)} candidates, not {graph.keep}")
-        if not candidates and self._program.plan.flows[graph.output].count.low:
+        promised = self._program.plan.flows[graph.output].count.low
+        if not candidates and promised and not self.lost:
             raise NoAnswer(f"{graph.name} ended without a candidate")
         seconds = self.now() - start
         self.emit("ended", "", -1, {"seconds": seconds, "candidates": len(candidates)})
@@ -279,6 +339,7 @@ class Running:
             self._ledgers[""].spent,
             self._unread(),
             "; ".join(self.stopped[n] for n in graph.order if n in self.stopped),
+            tuple(self.lost),
             seconds,
             self._trace,
         )

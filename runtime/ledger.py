@@ -33,11 +33,12 @@ class Ledger:
 
     __slots__ = (
         "_budget",
+        "_due",
         "_name",
         "_outer",
         "_reserved",
-        "_under_way",
         "_spent",
+        "_under_way",
         "_waiting",
         "limited",
     )
@@ -46,7 +47,8 @@ class Ledger:
         self.limited: bool = (
             budget.calls is not None
             or budget.tokens is not None
-            or (budget.usd is not None or (outer is not None and outer.limited))
+            or budget.usd is not None
+            or (outer is not None and outer.limited)
         )
         """Whether requests must reserve before they are sent."""
         self._name = name
@@ -54,6 +56,7 @@ class Ledger:
         self._outer = outer
         self._reserved = Reservation(0, 0, 0.0)
         self._under_way = 0
+        self._due: float | None = None
         self._spent: list[Usage] = []
         self._waiting: deque[Future[None]] = deque()
 
@@ -63,6 +66,27 @@ class Ledger:
         if len(self._spent) > 1:
             self._spent = [sum(self._spent, Usage())]
         return self._spent[0] if self._spent else Usage()
+
+    def due(self) -> float | None:
+        """When the time of this account, or of one around it, is over, on the event loop's clock.
+        The time of an account begins with its first request."""
+        seconds, outer = self._budget.seconds, self._outer
+        if seconds is not None and self._due is None:
+            self._due = get_running_loop().time() + seconds
+        around = None if outer is None else outer.due()
+        if self._due is None or around is None:
+            return around if self._due is None else self._due
+        return min(self._due, around)
+
+    def late(self) -> BudgetExhausted:
+        """The error of a request that the end of the time finds unanswered."""
+        account, due = self, self.due()
+        while account._outer is not None and account._due != due:
+            account = account._outer
+        return BudgetExhausted(
+            f"{account._name}: no answer within {account._budget.seconds:g} seconds",
+            best=account._budget.on_budget == "best",
+        )
 
     async def reserve(self, wanted: Reservation) -> None:
         """Set `wanted` aside, here and in every account around this one.
@@ -131,5 +155,6 @@ class Ledger:
         limit, spent = getattr(self._budget, unit), getattr(self.spent, unit)
         return BudgetExhausted(
             f"{self._name}: the next request may need {getattr(wanted, unit):,g} {unit}, "
-            f"and {limit - spent:,g} of {limit:,g} are left"
+            f"and {limit - spent:,g} of {limit:,g} are left",
+            best=self._budget.on_budget == "best",
         )

@@ -2,28 +2,96 @@
 
 from __future__ import annotations
 
+from asyncio import get_running_loop
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import cast
 
-from ..backends.base import Backend
-from ..compiler.model import ModelInfo, Price
+from ..backends.base import Backend, Request
+from ..compiler.errors import BackendError, RateLimited
+from ..compiler.model import ModelInfo
 from ..compiler.registry import backend
 from ..compiler.spec import ModelSpec
-from .limits import Limit
+from .circuit import Circuit
+from .limits import Adaptive, Limit, Rates
+from .retry import Retry
 
 __all__ = ["Model", "Models"]
 
 
-@dataclass(frozen=True, slots=True)
 class Model:
-    """A model that can be asked. `limit` bounds the requests under way over all questions."""
+    """A model that can be asked, with everything that stands between a request and its backend."""
 
-    name: str
-    backend: Backend
-    info: ModelInfo
-    price: Price
-    limit: Limit
+    __slots__ = (
+        "_rates",
+        "backend",
+        "circuit",
+        "fallback",
+        "hedge_after",
+        "info",
+        "limit",
+        "name",
+        "patient",
+        "price",
+        "retry",
+        "spec",
+        "timeout",
+    )
+
+    def __init__(self, name: str, spec: ModelSpec, backend: Backend, info: ModelInfo) -> None:
+        self.name = name
+        self.spec = spec
+        self.backend = backend
+        self.info = info
+        self.price = spec.price.price() if spec.price else info.price
+        self.limit = _limit(spec, info)
+        self.retry = Retry(times=spec.retries)
+        self.circuit = Circuit(name, get_running_loop().time)
+        self.fallback = spec.fallback
+        self.timeout = spec.timeout
+        self.hedge_after = spec.hedge_after
+        self.patient = spec.timeout is None and spec.hedge_after is None
+        """Whether a request may take as long as it takes."""
+        self._rates = _rates(spec)
+
+    @property
+    def guarded(self) -> bool:
+        """Whether a request must be admitted before it is sent."""
+        return self._rates is not None or self.circuit.open
+
+    async def admit(self, request: Request) -> None:
+        """Wait until the rates allow one more. Raises `Unreachable` while the circuit is open."""
+        self.circuit.check()
+        if self._rates is not None:
+            tokens = self.backend.prompt_tokens(request) + request.max_tokens * len(request.draws)
+            await self._rates.enter(tokens)
+
+    def answered(self, seconds: float) -> None:
+        """A request was answered after so many seconds."""
+        self.circuit.succeeded()
+        self.limit.replied(seconds)
+
+    def failed(self, error: BackendError, *, dead: bool) -> None:
+        """A request failed; `dead` if that speaks against the endpoint."""
+        if isinstance(error, RateLimited):
+            self.limit.overloaded()
+        if dead:
+            self.circuit.failed(error)
+        else:
+            self.circuit.succeeded()
+
+
+_MOST_ADAPTIVE = 1024
+
+
+def _limit(spec: ModelSpec, info: ModelInfo) -> Limit:
+    if spec.concurrency == "adaptive":
+        return Adaptive(_MOST_ADAPTIVE)
+    return Limit(spec.concurrency or info.concurrency)
+
+
+def _rates(spec: ModelSpec) -> Rates | None:
+    requests, tokens = spec.requests_per_minute, spec.tokens_per_minute
+    return Rates(requests, tokens) if requests or tokens else None
 
 
 class Models:
@@ -60,12 +128,5 @@ class Models:
             if key not in self._backends:
                 self._backends[key] = cast(Backend, module.open_backend(spec.name, spec.options))
             opened = self._backends[key]
-        model = Model(
-            name,
-            opened,
-            info,
-            spec.price.price() if spec.price else info.price,
-            Limit(spec.concurrency or info.concurrency),
-        )
-        self._opened[name] = model
+        model = self._opened[name] = Model(name, spec, opened, info)
         return model

@@ -6,13 +6,14 @@ import json
 from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from typing import TypeAlias
+from zlib import crc32
 
 from ..compiler.errors import InputError
 from ..compiler.names import nearest
 from ..compiler.spec import QuestionSpec
 from ..compiler.values import Content, Image, Json, Message, Question
 
-__all__ = ["Asked", "as_question"]
+__all__ = ["Asked", "as_question", "digest", "recorded", "restored"]
 
 Asked: TypeAlias = "str | Question | Sequence[Message | Mapping[str, Json]] | Mapping[str, Json]"
 """What a pipeline may be asked: a text, a chat (messages) or a record."""
@@ -39,6 +40,50 @@ def as_question(given: Asked, spec: QuestionSpec, id: str = "") -> Question:
         question = _chat(given)
     named = id or blake2b(_content(question).encode(), digest_size=6).hexdigest()
     return Question(question.text, question.messages, question.fields, named)
+
+
+def recorded(question: Question) -> Mapping[str, Json]:
+    """A question as a trace holds it, but for its id; `restored` undoes it."""
+    told: dict[str, Json] = {"text": question.text}
+    if question.messages != (Message("user", question.text),):
+        told["messages"] = [
+            {"role": message.role, "content": _as_parts(message.content)}
+            for message in question.messages
+        ]
+    if question.fields:
+        told["fields"] = dict(question.fields)
+    return told
+
+
+def restored(told: Mapping[str, Json], id: str) -> Question:
+    """The question that a trace holds. Raises `InputError` if it holds none."""
+    text, turns, fields = told.get("text"), told.get("messages"), told.get("fields", {})
+    if not isinstance(text, str) or not isinstance(fields, Mapping):
+        raise InputError("no question is recorded")
+    if turns is None:
+        return Question(text, (Message("user", text),), fields, id)
+    if not isinstance(turns, Sequence) or isinstance(turns, str):
+        raise InputError("no question is recorded")
+    shaped = (turn if isinstance(turn, Mapping) else {} for turn in turns)
+    messages = tuple(_message(turn, place) for place, turn in enumerate(shaped))
+    return Question(text, messages, fields, id)
+
+
+def digest(messages: Sequence[Message]) -> int:
+    """A checksum of a prompt's texts, by which a trace tells whether a prompt is still the same."""
+    crc = 0
+    for message in messages:
+        crc = crc32(message.text.encode("utf-8", "surrogatepass"), crc)
+    return crc
+
+
+def _as_parts(content: Content) -> Json:
+    if isinstance(content, str):
+        return content
+    return [
+        part if isinstance(part, str) else {"type": "image_url", "image_url": {"url": part.url}}
+        for part in content
+    ]
 
 
 def _content(question: Question) -> str:

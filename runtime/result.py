@@ -8,7 +8,16 @@ from dataclasses import dataclass, field
 from ..compiler.values import Candidate, Json, Question, Usage
 from .events import Event, Happening, canonical
 
-__all__ = ["Result"]
+__all__ = ["Lost", "Result"]
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A candidate that failed, or that the budget did not reach, and that was gone on without."""
+
+    step: str
+    place: int
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +26,8 @@ class Result:
 
     `usage` is all that was charged, `unread` the part of it spent on draws that no step read
     because a decision came first (it depends on timing; nothing else does). `stopped` says in one
-    line why a step stopped early, "" if none did. `seconds` is wall time.
+    line why a step stopped early, "" if none did; `lost` what failed and was gone on without.
+    `seconds` is wall time.
     """
 
     question: Question
@@ -25,6 +35,7 @@ class Result:
     usage: Usage
     unread: Usage
     stopped: str
+    lost: tuple[Lost, ...]
     seconds: float
     happened: Sequence[Happening] = field(repr=False)
     """The trace as the run kept it."""
@@ -65,6 +76,7 @@ class Result:
             "text": self.text,
             "candidates": [_candidate(candidate) for candidate in self.candidates],
             "stopped": self.stopped,
+            "lost": [{"step": one.step, "place": one.place, "why": one.why} for one in self.lost],
             "usage": read,
             "timing": {
                 "seconds": round(self.seconds, 6),

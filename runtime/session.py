@@ -91,21 +91,18 @@ class Session:
         self, question: Asked, *, seed: int = 0, id: str = ""
     ) -> AsyncIterator[Event | Result]:
         """Answer one question, telling every event as it happens; the result comes last."""
-        told: asyncio.Queue[Event] = asyncio.Queue()
+        told: asyncio.Queue[Event | None] = asyncio.Queue()
         task = asyncio.create_task(
             self.ask(question, seed=seed, id=id, listeners=[told.put_nowait])
         )
         try:
-            while not (task.done() and told.empty()):
-                event = asyncio.ensure_future(told.get())
-                await asyncio.wait((event, task), return_when=asyncio.FIRST_COMPLETED)
-                if event.done():
-                    yield event.result()
-                else:
-                    event.cancel()
+            task.add_done_callback(lambda _: told.put_nowait(None))
+            while (event := await told.get()) is not None:
+                yield event
             yield task.result()
         finally:
             task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
 
     async def _numbered(self, number: int, question: Asked, seed: int) -> Result:
         id = question.id if isinstance(question, Question) else str(number)

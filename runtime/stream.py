@@ -1,16 +1,17 @@
 """Edges: places for candidates, filled on demand, read in index order, closed when enough was read.
 
-The output of every step is a fixed row of places, as many as the plan allows at most. A reader opens
-places a window ahead of what it has read; opening starts the work. A step on single candidates
-starts on place i as soon as place i of its input is filled, whatever the others do, so there are no
-barriers between layers; whoever decides reads in index order, so timing decides nothing.
+The output of every step is a fixed row of places, as many as the plan allows at most. A reader
+opens places a window ahead of what it has read; opening starts the work. A step on single
+candidates starts on place i as soon as place i of its input is filled, whatever the others do, so
+there are no barriers between layers; whoever decides reads in index order, so timing decides
+nothing.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from asyncio import Future, Task, get_running_loop, shield
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import aclosing
 from typing import Any, Protocol, TypeAlias, TypeVar
 
@@ -35,9 +36,9 @@ class Work(Protocol):
     def spawn(self, work: Coroutine[Any, Any, T]) -> Task[T]:
         """Start a task within the question's task group."""
 
-    async def draw(self, draws: range, deliver: Deliver | None = None) -> Candidate:
+    async def draw(self, draws: range, deliver: Deliver | None = None) -> Filled:
         """Ask for these draws of a source in one request; deliver each as it finishes. The first
-        of them."""
+        of them; nothing, if it was lost and may be."""
 
     async def one(self, place: int, candidate: Candidate) -> Filled:
         """What a step on single candidates makes of one."""
@@ -48,8 +49,9 @@ class Work(Protocol):
     def made(self, place: int, candidate: Candidate) -> None:
         """A place was filled with a candidate."""
 
-    def failure(self, error: Exception) -> RunError:
-        """An error of this step, with its name."""
+    def rescued(self, error: Exception, read: Sequence[Candidate]) -> Sequence[Candidate]:
+        """What a deciding step gives after an error. Raises the error, with the step's name, unless
+        the pipeline says how to go on."""
 
     def closed(self, read: int, opened: int) -> None:
         """All readers closed before everything was read."""
@@ -166,9 +168,11 @@ class Inputs:
 class Reader:
     """The stream that a deciding step reads: candidates in index order, a window ahead."""
 
-    __slots__ = ("_ahead", "_closed", "_inputs", "_next", "_places", "_window")
+    __slots__ = ("_ahead", "_closed", "_inputs", "_next", "_places", "_window", "seen")
 
     def __init__(self, inputs: Inputs, window: int | None) -> None:
+        self.seen: list[Candidate] = []
+        """What was read so far."""
         self._inputs = inputs
         self._window = inputs.size if window is None else window
         self._places: list[Future[Filled]] = []
@@ -193,6 +197,7 @@ class Reader:
                 filled = await (shield(place) if inputs.shared(index) else place)
             self._next = index + 1
             if filled is not None:
+                self.seen.append(filled)
                 return filled
         self.close()
         raise StopAsyncIteration
@@ -252,6 +257,9 @@ class Drawn(Row):
                 places[draw].set_result(candidate)
 
         await self._work.draw(draws, deliver)
+        for place in places.values():
+            if not place.done():
+                place.set_result(None)
 
     def _stop(self) -> None:
         super()._stop()
@@ -293,8 +301,8 @@ class Decided(Row):
 
     async def _make(self, index: int) -> Filled:
         made: Filled = None
-        async for _, made in self._deciding():
-            pass
+        async for _, candidate in self._deciding():
+            made = candidate
         return made
 
     def _start(self, index: int) -> Future[Filled]:
@@ -329,8 +337,11 @@ class Decided(Row):
                 work.made(index, candidate)
                 yield index, candidate
                 index += 1
-        except Exception as error:
-            raise work.failure(error) from error
+        except Exception as error:  # noqa: BLE001 -- anybody's operator; the step's name is added
+            for candidate in work.rescued(error, self._reader.seen)[index : self.size]:
+                work.made(index, candidate)
+                yield index, candidate
+                index += 1
         finally:
             # Left to the garbage collector, it would be closed by a task that outlives the run.
             if isinstance(decided, AsyncGenerator):

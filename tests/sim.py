@@ -113,3 +113,65 @@ def jitter(seed: int, longest: float = 5.0) -> Callable[[Request, Draw], float]:
         return Random(key).randrange(int(4 * longest)) / 4
 
     return latency
+
+
+def random_pipeline(dice: Random, budget: str = "") -> str:
+    """A pipeline of two models with one to three layers that decides in the end."""
+    steps = []
+
+    def step(kind: str, **arguments: object) -> str:
+        name = f"s{len(steps)}"
+        told = "".join(f", {key}: {value}" for key, value in arguments.items())
+        steps.append(f"  {name}: {{op: {kind}{told}}}")
+        return name
+
+    def model() -> str:
+        return dice.choice(["m", "o"])
+
+    last = [step("generate", model=model(), n=dice.randint(2, 9))]
+    if dice.random() < 0.5:
+        members = f"[{model()}, {{model: {model()}, n: {dice.randint(1, 4)}}}]"
+        last.append(step("ensemble", members=members, n=dice.randint(1, 4)))
+    for _ in range(dice.randint(0, 3)):
+        read = f"[{', '.join(last)}]"
+        match dice.choice(["verify", "keep", "critique", "refine", "all", "rank", "fuse"]):
+            case "verify":
+                made = step("verify", model=model(), votes=dice.randint(1, 3), **{"from": read})
+            case "keep":
+                made = step("verify", model=model(), keep_at=0.1, **{"from": read})
+            case "critique":
+                made = step("critique", model=model(), **{"from": read})
+            case "refine":
+                made = step("refine", model=model(), **{"from": read})
+            case "all":
+                made = step("critique_all", model=model(), **{"from": read})
+            case "rank":
+                method = dice.choice(["listwise", "pairwise", "pointwise"])
+                made = step("rank", model=model(), method=method, keep=2, **{"from": read})
+            case _:
+                made = step("fuse", model=model(), n=dice.randint(2, 4), **{"from": read})
+        last = [made, last[0]] if dice.random() < 0.3 else [made]
+    read = f"[{', '.join(last)}]"
+    match dice.choice(["vote", "exact", "sure", "first", "rank"]):
+        case "vote":
+            step("vote", **{"from": read})
+        case "exact":
+            step("vote", stop_at="exact", ahead=dice.randint(1, 5), **{"from": read})
+        case "sure":
+            step("vote", stop_at=0.8, ahead=dice.randint(1, 5), **{"from": read})
+        case "first":
+            step("select", by="first", **{"from": read})
+        case _:
+            step("rank", model=model(), **{"from": read})
+    limits = [dice.choice([1, 2, 64]), dice.choice([1, 3, 64])]
+    return f"""\
+name: p
+answer: number
+budget: {{{budget}}}
+models:
+  m: {{model: scripted/x, concurrency: {limits[0]}, max_draws: {limits[1]}, max_tokens: 40,
+      price: {{prompt: 2, completion: 7}}}}
+  o: {{model: scripted/y, concurrency: {limits[1]}, max_tokens: 40,
+      price: {{prompt: 1, completion: 3}}}}
+steps:
+""" + "\n".join(steps)

@@ -9,11 +9,8 @@ import asyncio
 import threading
 from collections import OrderedDict, deque
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
-from importlib import import_module
-from importlib.util import find_spec
 from typing import TypeAlias
 
 import numpy as np
@@ -134,9 +131,8 @@ class Engine:
     def _run(self) -> None:
         error = RuntimeError("the embedded engine was closed")
         try:
-            with _one_thread():
-                while self._wait():
-                    _deliver(self._step())
+            while self._wait():
+                _deliver(self._step())
         except Exception as failure:  # noqa: BLE001  (whoever waits for a piece must hear of it)
             error = RuntimeError(f"the embedded engine failed: {failure!r}")
             error.__cause__ = failure
@@ -265,16 +261,3 @@ def _deliver(deliveries: Sequence[_Delivery]) -> None:
 def _put(deliveries: Sequence[_Delivery]) -> None:
     for job, piece in deliveries:
         job.pieces.put_nowait(piece)
-
-
-def _one_thread() -> AbstractContextManager[object]:
-    """Limit BLAS to one thread where threadpoolctl is there: these products are too small to share.
-
-    The limit holds for the whole process while the engine's thread runs.
-    """
-    if find_spec("threadpoolctl") is None:
-        return nullcontext()
-    limits: AbstractContextManager[object] = import_module("threadpoolctl").threadpool_limits(
-        1, user_api="blas"
-    )
-    return limits

@@ -1,8 +1,8 @@
 """The model in NumPy: prompts in, logits out, the same bits whatever else is in the batch.
 
 Every matrix product has a shape that depends on its own sequence alone: dense layers run in
-tiles of 16 rows, attention runs a sequence at a time over keys padded to a multiple of 32, and
-the sums of the softmax come out of that same product.
+tiles of 16 rows and blocks of columns, attention runs a sequence at a time over keys padded to a
+multiple of 32, and the sums of the softmax come out of that same product.
 """
 
 from __future__ import annotations
@@ -23,13 +23,16 @@ Attend: TypeAlias = Callable[[int, Floats, Floats, Floats], Floats]
 
 TILE = 16
 """Rows of one dense product."""
+_SMALL = 2**18
+"""Multiplications of one product. OpenBLAS has a faster way for small ones, and never shares
+them between threads, which for such sizes costs more than it gains."""
 KEY_BLOCK = 32
 """Keys of a sequence are padded to a multiple of this."""
 
 
 @dataclass(frozen=True, slots=True)
 class LayerWeights:
-    """Matrices of one layer, (in, out); norms and the attention scale are folded in."""
+    """Matrices of one layer, in blocks; norms and the attention scale are folded in."""
 
     qkv: Floats
     out: Floats
@@ -93,7 +96,7 @@ class Model:
     def __init__(self, shape: Shape, tensors: Mapping[str, Floats]) -> None:
         self.shape = shape
         self._embedding = tensors["model.embed_tokens.weight"]
-        self._unembedding = np.ascontiguousarray((self._embedding * tensors["model.norm.weight"]).T)
+        self._unembedding = _blocks((self._embedding * tensors["model.norm.weight"]).T)
         self._layers = tuple(_layer(shape, tensors, i) for i in range(shape.layers))
         half = np.arange(0, shape.head_size, 2, dtype=np.float32) / shape.head_size
         angles = np.outer(np.arange(shape.context, dtype=np.float32), shape.rope_base**-half)
@@ -128,22 +131,21 @@ class Model:
         ids[:length] = tokens
         positions = np.minimum(np.arange(rows), length - 1)
         hidden = np.where(np.arange(keys) > positions[:, None], np.float32(-np.inf), np.float32(0))
+        hidden = hidden.reshape(-1, TILE, keys)
 
         def attend(layer: int, q: Floats, k: Floats, v: Floats) -> Floats:
             cache.keys[layer, :, :length] = k[:length].transpose(1, 0, 2)
             cache.values[layer, :, :length, :-1] = v[:length].transpose(1, 0, 2)
-            groups = shape.heads // shape.kv_heads
-            by_head = q.reshape(rows, shape.kv_heads, groups, -1).transpose(1, 2, 0, 3)
-            stacked = np.ascontiguousarray(by_head).reshape(shape.kv_heads, groups * rows, -1)
-            scores = np.matmul(stacked, cache.keys[layer].transpose(0, 2, 1))
-            scores = scores.reshape(shape.heads, rows, keys)
-            scores += hidden
-            scores -= scores.max(-1, keepdims=True)
-            np.exp(scores, out=scores)
-            weights = scores.reshape(shape.kv_heads, groups * rows, keys)
-            sums = np.matmul(weights, cache.values[layer])
+            tiles = q.reshape(rows // TILE, TILE, shape.kv_heads, -1, shape.head_size)
+            tiles = np.ascontiguousarray(tiles.transpose(2, 3, 0, 1, 4))
+            turned = cache.keys[layer].transpose(0, 2, 1)[:, None, None]
+            weights = np.matmul(tiles, turned)
+            weights += hidden
+            weights -= weights.max(-1, keepdims=True)
+            np.exp(weights, out=weights)
+            sums = np.matmul(weights, cache.values[layer][:, None, None])
             out: Floats = sums[..., :-1] / sums[..., -1:]
-            return out.reshape(shape.heads, rows, -1).transpose(1, 0, 2).reshape(rows, -1)
+            return out.transpose(2, 3, 0, 1, 4).reshape(rows, -1)
 
         logits = self._run(ids, positions, attend)
         cache.length = length
@@ -216,17 +218,27 @@ def _layer(shape: Shape, tensors: Mapping[str, Floats], index: int) -> LayerWeig
     qkv = np.concatenate([query, weight("self_attn.k_proj"), weight("self_attn.v_proj")]) * before
     gate_up = np.concatenate([weight("mlp.gate_proj"), weight("mlp.up_proj")]) * after
     return LayerWeights(
-        qkv=np.ascontiguousarray(qkv.T),
-        out=np.ascontiguousarray(weight("self_attn.o_proj").T),
-        gate_up=np.ascontiguousarray(gate_up.T),
-        down=np.ascontiguousarray(weight("mlp.down_proj").T),
+        qkv=_blocks(qkv.T),
+        out=_blocks(weight("self_attn.o_proj").T),
+        gate_up=_blocks(gate_up.T),
+        down=_blocks(weight("mlp.down_proj").T),
     )
 
 
-def _dense(x: Floats, weight: Floats) -> Floats:
-    tiles = np.ascontiguousarray(x).reshape(-1, TILE, x.shape[1])
-    out: Floats = np.matmul(tiles, weight).reshape(x.shape[0], -1)
-    return out
+def _blocks(weight: Floats) -> Floats:
+    """A matrix (in, out) as blocks of columns (blocks, in, width) for small products."""
+    rows, columns = weight.shape
+    width = 1 << (_SMALL // (TILE * rows)).bit_length() - 1
+    width = min(width, columns & -columns)
+    return np.ascontiguousarray(weight.reshape(rows, -1, width).transpose(1, 0, 2))
+
+
+def _dense(x: Floats, blocks: Floats) -> Floats:
+    count, _, width = blocks.shape
+    tiles = np.ascontiguousarray(x).reshape(-1, 1, TILE, x.shape[1])
+    out = np.empty((len(tiles), TILE, count, width), np.float32)
+    np.matmul(tiles, blocks, out=out.transpose(0, 2, 1, 3))
+    return out.reshape(x.shape[0], -1)
 
 
 def _rotate(x: Floats, cosine: Floats, sine: Floats) -> Floats:

@@ -114,7 +114,7 @@ def _pipeline(plan: Plan) -> _Arguments:
 
 
 def _dumped(values: Mapping[str, BaseModel]) -> Mapping[str, object]:
-    return {name: value.model_dump(mode="json", exclude_defaults=True) for name, value in values.items()}
+    return {n: v.model_dump(mode="json", exclude_defaults=True) for n, v in values.items()}
 
 
 def _step(graph: Graph, node: Node) -> _Arguments:

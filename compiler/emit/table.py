@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from decimal import Decimal
 
 from ..graph import Node
 from ..op import Amount
@@ -33,7 +34,7 @@ def dollars(usd: Dollars) -> str:
     """A sum of dollars, or a dash when no price is known."""
     if usd.high == 0:
         return "—"
-    low, high = f"{usd.low:.2g}", f"{usd.high:.2g}"
+    low, high = (f"{Decimal(f'{bound:.2g}'):f}" for bound in (usd.low, usd.high))
     return low if low == high else f"{low}–{high}"
 
 
@@ -64,11 +65,16 @@ def _aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
 
 
 def _facts(plan: Plan) -> Iterator[str]:
-    yield f"for a question of {plan.question} tokens"
-    yield f"critical path: {plan.total.depth} calls, one after another"
+    yield f"for a question of {_counted(plan.question, 'token')}"
+    depth = plan.total.depth
+    yield f"critical path: {_counted(depth, 'call')}" + (", one after another" * (depth.high > 1))
     for scope, budget in plan.graph.budgets.items():
         yield from _budget(scope, budget, plan.within(scope))
     yield f"digest: {plan.digest}"
+
+
+def _counted(amount: Amount, thing: str) -> str:
+    return f"{amount} {thing}{'' if amount.high == 1 else 's'}"
 
 
 def _budget(scope: str, budget: Budget, cost: Cost) -> Iterator[str]:
@@ -81,6 +87,8 @@ def _budget(scope: str, budget: Budget, cost: Cost) -> Iterator[str]:
         yield f"{name}: {budget.usd:g} dollars, {_fits(budget.usd, cost.usd)}"
     if budget.seconds is not None:
         yield f"{name}: {budget.seconds:g} seconds, known only by running"
+    if budget.on_budget == "best":
+        yield f"{name}: at a limit, ends with the best answer so far"
 
 
 def _fits(limit: float, needs: Amount | Dollars) -> str:

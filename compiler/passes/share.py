@@ -22,7 +22,7 @@ def share(graph: Graph) -> Graph:
         # A reader of both keeps reading twice: candidates keep their multiplicity (I20).
         node = replace(node, inputs=tuple(instead.get(name, name) for name in node.inputs))
         if node.op.effect == "pure":
-            key = (node.kind, node.op.model_dump_json(), node.inputs, node.answer, node.scope)
+            key = (node.kind, repr(node.op), node.inputs, node.answer, node.scope)
             if key in first:
                 instead[node.name] = first[key]
                 continue

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
 from contextlib import AbstractAsyncContextManager, aclosing, contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -16,7 +18,7 @@ from ..compiler.plan import Plan
 from ..runtime.progress import Progress, shown
 from ..runtime.result import Result
 from ..runtime.session import Session
-from .errors import files
+from .errors import of_file, opened
 from .lines import Line, check, is_file, read
 
 __all__ = ["answer_all"]
@@ -62,27 +64,24 @@ def _differ(source: str, out: str) -> None:
 def _sink(out: str) -> Iterator[Callable[[bytes], None]]:
     """Where answers go: whole lines, flushed one by one."""
     if out == "-":
-        yield _flushing(click.get_binary_stream("stdout"))
+        yield partial(_write, out, sys.stdout.buffer)
         return
-    with files(out):
-        stream = Path(out).open("wb")
-    with stream:
-        yield _flushing(stream)
+    with opened(out, "wb") as stream:
+        yield partial(_write, out, stream)
 
 
-def _flushing(stream: BinaryIO) -> Callable[[bytes], None]:
-    def write(line: bytes) -> None:
+def _write(out: str, stream: BinaryIO, line: bytes) -> None:
+    # A broken pipe on standard output is click's to end quietly.
+    with nullcontext() if out == "-" else of_file(out):
         stream.write(line)
         stream.flush()
-
-    return write
 
 
 async def _written(answers: AsyncGenerator[Result, None], write: Callable[[bytes], None]) -> None:
     async with aclosing(answers):
         async for result in answers:
             line = json.dumps(result.record(), ensure_ascii=False) + "\n"
-            # Half a surrogate pair cannot be UTF-8; written with a backslash it is valid JSON again.
+            # Half a surrogate pair is no UTF-8; with a backslash it is valid JSON again.
             write(line.encode("utf-8", "backslashreplace"))
 
 

@@ -13,7 +13,7 @@ from ..compiler.names import nearest
 from ..compiler.passes import PASSES, apply
 from ..compiler.plan import plan
 from ..compiler.verify import ANY_QUESTION
-from .errors import as_json, files
+from .errors import as_json, of_file
 from .files import pipeline_file
 
 if TYPE_CHECKING:
@@ -88,5 +88,5 @@ def _write(text: str, output: str | None) -> None:
     if output is None:
         click.echo(text, nl=False)
         return
-    with files(output):
+    with of_file(output):
         Path(output).write_text(text, encoding="utf-8")

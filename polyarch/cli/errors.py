@@ -7,12 +7,13 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO, Literal
 
 import click
 
 from ..compiler.errors import Fault, InputError, PolyarchError, SpecError
 
-__all__ = ["STOPPED", "as_json", "files", "report"]
+__all__ = ["STOPPED", "as_json", "of_file", "opened", "report"]
 
 STOPPED = 130
 """The exit code of a run stopped with Ctrl-C: 128 and the number of SIGINT."""
@@ -64,9 +65,15 @@ def _fault(fault: Fault) -> Mapping[str, object]:
 
 
 @contextmanager
-def files(path: str | Path) -> Iterator[None]:
+def of_file(path: str | Path) -> Iterator[None]:
     """Say which file could not be read or written, and why."""
     try:
         yield
     except OSError as error:
         raise InputError(f"{path}: {error.strerror or error}") from error
+
+
+def opened(path: str | Path, mode: Literal["rb", "wb"]) -> BinaryIO:
+    """The file, open. Raises `InputError`."""
+    with of_file(path):
+        return Path(path).open(mode)

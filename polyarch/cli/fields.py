@@ -28,7 +28,7 @@ def fields(cls: type[BaseModel]) -> tuple[Field, ...]:
     """The arguments of an operator, its own first."""
     schema = cls.model_json_schema()
     told = abouts(cls)
-    own = cls.__dict__.get("__annotations__", {})
+    own = inspect.get_annotations(cls)
     names = sorted(schema["properties"], key=lambda name: name not in own)
     return tuple(_field(cls, name, schema, told.get(name, "")) for name in names)
 
@@ -81,7 +81,8 @@ def _kind(schema: Mapping[str, Any], defs: Mapping[str, Any]) -> str:
             return f"list of {_kind(items, defs)}"
         case {"type": "array"}:
             return "list"
-    return _WORDS.get(schema.get("type", ""), schema.get("type", "anything")) + _range(schema)
+    kind = str(schema.get("type", "anything"))
+    return _WORDS.get(kind, kind) + _range(schema)
 
 
 _WORDS = {"integer": "whole number", "string": "text", "boolean": "true or false"}

@@ -5,19 +5,19 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import sys
 import threading
 from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 from io import BytesIO, UnsupportedOperation
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
-
-import click
 
 from ..compiler.errors import InputError
 from ..compiler.spec import QuestionSpec
 from ..compiler.values import Json, Question
 from ..runtime.questions import Asked, as_question
-from .errors import files
+from .errors import of_file, opened
 
 __all__ = ["Line", "check", "is_file", "read"]
 
@@ -42,22 +42,17 @@ def check(source: str, spec: QuestionSpec) -> int | None:
     if not is_file(source):
         return None
     reader = _Reader(source, spec)
-    with files(source), Path(source).open("rb") as stream:
+    with of_file(source), Path(source).open("rb") as stream:
         return sum(reader.take(raw) is not None for raw in stream)
 
 
 async def read(source: str, spec: QuestionSpec) -> AsyncGenerator[Line, None]:
     """The questions of a file or stream, as they come."""
     reader = _Reader("standard input" if source == "-" else source, spec)
-    if is_file(source):
-        with files(source), Path(source).open("rb") as stream:
-            for raw in stream:
-                if (line := reader.take(raw)) is not None:
-                    yield line
-        return
-    async for raw in _pumped(_stream(source)):
-        if (line := reader.take(raw)) is not None:
-            yield line
+    async with aclosing(_pumped(_stream(source))) as lines:
+        async for raw in lines:
+            if (line := reader.take(raw)) is not None:
+                yield line
 
 
 class _Reader:
@@ -73,10 +68,11 @@ class _Reader:
         """The question of the next line, None for a blank one. Raises `InputError`."""
         self._lines += 1
         where = f"{self._name}:{self._lines}"
-        if not raw.strip():
+        text = raw.strip()
+        if not text:
             return None
         try:
-            question = _question(json.loads(raw), self._spec, str(self._questions))
+            question = _question(_value(text), self._spec, str(self._questions))
         except UnicodeDecodeError as error:
             raise InputError(f"{where}: not UTF-8: {error.reason}") from error
         except json.JSONDecodeError as error:
@@ -87,6 +83,17 @@ class _Reader:
             raise InputError(f"{where}: {error}") from error
         self._questions += 1
         return Line(where, question)
+
+
+def _value(text: bytes) -> Json:
+    """What a line of JSON holds, if it can be written as UTF-8 again."""
+    value: Json = json.loads(text)
+    if b"\\ud" in text.lower():
+        try:
+            json.dumps(value, ensure_ascii=False).encode()
+        except UnicodeEncodeError as error:
+            raise InputError("it holds half of a surrogate pair, which is no text") from error
+    return value
 
 
 def _question(value: Json, spec: QuestionSpec, number: str) -> Question:
@@ -118,13 +125,11 @@ def _stream(source: str) -> BinaryIO:
     """Standard input or a pipe, under a handle of its own: a thread that still waits for it when
     the process ends must not hold the lock of `sys.stdin`."""
     if source != "-":
-        with files(source):
-            return Path(source).open("rb")
-    stdin = click.get_binary_stream("stdin")
+        return opened(source, "rb")
     try:
-        return os.fdopen(os.dup(stdin.fileno()), "rb")
+        return os.fdopen(os.dup(sys.stdin.fileno()), "rb")
     except UnsupportedOperation:
-        return BytesIO(stdin.read())
+        return BytesIO(sys.stdin.buffer.read())
 
 
 async def _pumped(stream: BinaryIO) -> AsyncGenerator[bytes, None]:

@@ -45,7 +45,7 @@ def pipeline_schema() -> Mapping[str, Any]:
     """The JSON Schema of a pipeline file: a step is one of the operators, with its arguments."""
     ops: dict[str, type[BaseModel]] = {name: operator(name) for name in operator_names()}
     ops["pipeline"] = Nested
-    models = (Spec, *ops.values())
+    models: list[type[BaseModel]] = [Spec, *ops.values()]
     refs, shared = models_json_schema([(m, "validation") for m in models], title="polyarch")
     defs = shared["$defs"]
     for model in models:

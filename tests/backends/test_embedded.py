@@ -34,7 +34,10 @@ from polyarch.backends.embedded.tokenizer import Mark, StoryTokenizer
 from polyarch.compiler.errors import BadRequest, InputError, NoSuchModel, TooLong
 from polyarch.compiler.values import Message, Purpose
 
-QUESTION = "Tom has 12 apples. Ann has twice as many as Tom. How many apples does Ann have?"
+QUESTION = (
+    "Tom has 12 apples. Ann has twice as many as Tom. Ann gives away 7. "
+    "How many apples does Ann have?"
+)
 
 
 @pytest.fixture(scope="module")
@@ -388,7 +391,7 @@ async def test_the_model_is_usefully_imperfect(backend: EmbeddedBackend) -> None
 
 
 async def test_every_role_writes_what_its_operator_reads(backend: EmbeddedBackend) -> None:
-    right, wrong = "12*2=24\nanswer: 24", "12+2=14\nanswer: 14"
+    right, wrong = "12*2=24\n24-7=17\nanswer: 17", "12+2=14\n14-7=7\nanswer: 7"
 
     async def ask(role: str, *shown: str) -> str:
         return (await texts_of(backend, request(role, QUESTION, shown, temperature=0)))[0]

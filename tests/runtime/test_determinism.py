@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sim import compiled, jitter, judge, simulate
+
 from polyarch.backends.scripted import Scripted
 from polyarch.runtime.result import Result
-
-from sim import compiled, jitter, judge, simulate
 
 HEAD = """\
 name: p
@@ -109,7 +109,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("name", PIPELINES)
 @settings(max_examples=25, deadline=None)
-@given(seed=st.integers(0, 10**6), latencies=st.lists(st.integers(0, 10**6), min_size=2, max_size=2))
+@given(
+    seed=st.integers(0, 10**6), latencies=st.lists(st.integers(0, 10**6), min_size=2, max_size=2)
+)
 def test_timing_changes_nothing(folder: Path, name: str, seed: int, latencies: list[int]) -> None:
     expected = outcome(answered(folder, PIPELINES[name], 64, seed, None))
     for limit, latency in ((1, None), (64, latencies[0]), (1, latencies[1]), (3, latencies[1])):

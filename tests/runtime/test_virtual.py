@@ -6,6 +6,7 @@ import asyncio
 import time
 
 import pytest
+
 from polyarch.runtime.virtual import Stuck, run
 
 

@@ -1,0 +1,65 @@
+"""Stop asking an endpoint that is dead, and find out when it is back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ..compiler.errors import BackendError, Unreachable
+
+__all__ = ["Circuit"]
+
+
+class Circuit:
+    """Opens after so many failures in a row; after a pause lets one request try.
+
+    The circuit breaker of Nygard, Release It! (2007).
+    """
+
+    __slots__ = ("_after", "_failed", "_last", "_name", "_now", "_opened", "_pause", "_trying")
+
+    def __init__(
+        self, name: str, now: Callable[[], float], *, after: int = 8, pause: float = 15.0
+    ) -> None:
+        """`now` is a clock in seconds; `pause` how long it stays open, in seconds."""
+        self._name = name
+        self._now = now
+        self._after = after
+        self._pause = pause
+        self._failed = 0
+        self._last: BackendError | None = None
+        self._opened: float | None = None
+        self._trying = False
+
+    @property
+    def open(self) -> bool:
+        """Whether requests are refused at present."""
+        return self._opened is not None
+
+    def check(self) -> None:
+        """Raise `Unreachable` while the circuit is open, but for one trial after the pause."""
+        if self._opened is None:
+            return
+        if self._trying or self._now() < self._opened + self._pause:
+            raise Unreachable(
+                f"{self._name} failed {self._failed} times in a row and is left alone for "
+                f"{self._pause:g} seconds"
+            ) from self._last
+        self._trying = True
+
+    def succeeded(self) -> None:
+        """A request was answered: the circuit closes."""
+        self._failed = 0
+        self._opened = None
+        self._trying = False
+
+    def failed(self, error: BackendError) -> None:
+        """A request found the endpoint dead or failing."""
+        self._failed += 1
+        self._last = error
+        self._trying = False
+        if self._failed >= self._after:
+            self._opened = self._now()
+
+    def undecided(self) -> None:
+        """A trial was given up before it could tell."""
+        self._trying = False

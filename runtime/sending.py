@@ -1,0 +1,349 @@
+"""One request on its way: reserved, limited, sent, metered, settled; again if that can help."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ..backends.base import Piece, Request
+from ..compiler.errors import (
+    BackendError,
+    RateLimited,
+    ServerFailed,
+    TimedOut,
+    Unreachable,
+)
+from ..compiler.op import Reply
+from ..compiler.values import Usage
+from .ledger import Reservation
+from .questions import digest
+
+if TYPE_CHECKING:
+    from .executor import Running, Step
+
+__all__ = ["Sending"]
+
+_NONE = Usage()
+_DEAD = (Unreachable, ServerFailed, TimedOut)
+"""What opens a circuit."""
+
+
+class Sending:
+    """A request, what was received of it and what it spent so far, over all its attempts.
+
+    The prompt is charged to the first of its draws, whichever finishes first. Attempts that fail,
+    losers of a hedge and what was cancelled are charged with what they had received.
+    """
+
+    # The texts and tokens by draw are plain dictionaries of plain values: the garbage collector
+    # leaves them alone.
+    __slots__ = (
+        "_cached",
+        "_deliver",
+        "_first",
+        "_lead",
+        "_model",
+        "_place",
+        "_prompt",
+        "_reply",
+        "_request",
+        "_run",
+        "_sent",
+        "_step",
+        "_texts",
+        "_tokens",
+        "_usage",
+    )
+
+    def __init__(
+        self,
+        run: Running,
+        step: Step,
+        place: int | None,
+        request: Request,
+        deliver: Callable[[Reply], None] | None,
+    ) -> None:
+        """`deliver` is told of every draw as it finishes."""
+        draws = [draw.index for draw in request.draws]
+        self._run = run
+        self._step = step
+        self._place = place
+        self._request = request
+        self._deliver = deliver
+        self._model = run.models[request.model]
+        self._first = self._lead = draws[0]
+        self._texts = dict.fromkeys(draws, "")
+        self._tokens = dict.fromkeys(draws, 0)
+        self._prompt = 0
+        self._cached = 0
+        self._usage = _NONE
+        self._sent: float | None = None
+        self._reply: Reply | None = None
+
+    async def reply(self) -> Reply:
+        """See the request through; the reply of its first draw.
+
+        Raises `BackendError` once neither another attempt nor a fallback model can help, and
+        `BudgetExhausted`.
+        """
+        deadline = self._step.ledger.due()
+        if deadline is None:
+            await self._persist()
+        else:
+            await self._before(deadline)
+        assert self._reply is not None
+        return self._reply
+
+    async def _before(self, deadline: float) -> None:
+        try:
+            async with asyncio.timeout_at(deadline):
+                await self._persist()
+        except TimeoutError as late:
+            raise self._step.ledger.late() from late
+
+    async def _persist(self) -> None:
+        attempt = 0
+        while True:
+            try:
+                await self._attempt()
+                return
+            except BackendError as error:
+                attempt = await self._recover(error, attempt)
+
+    async def _attempt(self) -> None:
+        model, step, run = self._model, self._step, self._run
+        reserved = await self._reserve() if step.ledger.limited else None
+        try:
+            if model.guarded:
+                await model.admit(self._request)
+            if not model.limit.enter():
+                await model.limit.wait(run.remaining(step.name))
+            try:
+                self._sent = sent = run.now()
+                self._asked()
+                if model.patient:
+                    await self._receive(model.backend.generate(self._request))
+                else:
+                    await self._receive_in_time()
+                if self._texts:
+                    raise ServerFailed(f"{model.name} ended without finishing every draw")
+                model.answered(run.now() - sent)
+            except asyncio.CancelledError:
+                self._cancelled()
+                raise
+            finally:
+                model.limit.leave()
+        finally:
+            self._settle(reserved)
+
+    def _cancelled(self) -> None:
+        """The request is given up on: a prompt that was sent is charged, told or not."""
+        self._model.circuit.undecided()
+        if not self._prompt:
+            text = sum(len(message.text) for message in self._request.messages)
+            self._prompt = round(text / self._model.info.chars_per_token)
+
+    async def _reserve(self) -> Reservation:
+        """Set the request's upper bound aside."""
+        reserved = self._bound()
+        await self._step.ledger.reserve(reserved)
+        return reserved
+
+    def _bound(self) -> Reservation:
+        request, model = self._request, self._model
+        prompt = model.backend.prompt_tokens(request)
+        calls = len(request.draws)
+        completion = calls * request.max_tokens
+        return Reservation(calls, prompt + completion, model.price.usd(prompt, completion))
+
+    async def _receive(self, pieces: AsyncGenerator[Piece, None]) -> None:
+        try:
+            async for piece in pieces:
+                self._take(piece)
+        except BaseException:
+            await pieces.aclose()
+            raise
+
+    async def _receive_in_time(self) -> None:
+        model = self._model
+        try:
+            async with asyncio.timeout(model.timeout):
+                if model.hedge_after is None or len(self._texts) > 1:
+                    await self._receive(model.backend.generate(self._request))
+                else:
+                    await self._hedge(model.hedge_after)
+        except TimeoutError as late:
+            raise TimedOut(f"{model.name} gave no reply within {model.timeout:g} s") from late
+
+    async def _hedge(self, after: float) -> None:
+        """Ask again while the first is silent; the first to finish counts."""
+        first: list[Piece] = []
+        second: list[Piece] = []
+        tasks = {asyncio.create_task(self._collect(first)): first}
+        reserved: Reservation | None = None
+        try:
+            done, _ = await asyncio.wait(tasks, timeout=after)
+            if not done:
+                if self._step.ledger.limited:
+                    reserved = await self._reserve()
+                self._run.emit("hedged", self._step.name, self._at, {"model": self._model.name})
+                tasks[asyncio.create_task(self._collect(second))] = second
+            winner = await _first_to_finish(list(tasks))
+            for piece in tasks[winner]:
+                self._take(piece)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            loser = second if self._request_done(first) else first
+            if len(tasks) > 1:
+                self._charge_loser(loser)
+            if reserved is not None:
+                self._step.ledger.settle(reserved, _NONE)
+
+    async def _collect(self, received: list[Piece]) -> None:
+        pieces = self._model.backend.generate(self._request)
+        try:
+            async for piece in pieces:
+                received.append(piece)
+        finally:
+            await pieces.aclose()
+
+    @staticmethod
+    def _request_done(pieces: list[Piece]) -> bool:
+        return any(piece.finish for piece in pieces)
+
+    def _charge_loser(self, pieces: list[Piece]) -> None:
+        prompt = sum(piece.prompt_tokens for piece in pieces)
+        cached = sum(piece.cached_tokens for piece in pieces)
+        completion = sum(piece.completion_tokens for piece in pieces)
+        usd = self._model.price.usd(prompt, completion, cached)
+        self._charge(self._lead, Usage(1, prompt, cached, completion, usd))
+
+    def _take(self, piece: Piece) -> None:
+        """Count a piece; deliver the reply, if it finishes a draw."""
+        index = piece.draw
+        if piece.prompt_tokens:
+            self._prompt += piece.prompt_tokens
+            self._cached += piece.cached_tokens
+        self._tokens[index] += piece.completion_tokens
+        if piece.text:
+            self._texts[index] += piece.text
+        if not piece.finish:
+            return
+        seconds = self._run.now() - (self._sent or 0.0)
+        spent = self._charge(index, self._spent(index, seconds))
+        reply = Reply(index, self._texts.pop(index), self._model.name, piece.finish, spent)
+        place = index if self._place is None else self._place
+        self._run.emit(
+            "drew",
+            self._step.name,
+            place,
+            {
+                "ask": index,
+                "turn": self._request.turn,
+                "model": reply.model,
+                "prompt": spent.prompt_tokens,
+                "cached": spent.cached_tokens,
+                "tokens": spent.completion_tokens,
+                "usd": spent.usd,
+                "seconds": seconds,
+                "finish": piece.finish,
+                "text": reply.text,
+            },
+        )
+        if index == self._first:
+            self._reply = reply
+        if self._deliver is not None:
+            self._deliver(reply)
+
+    def _asked(self) -> None:
+        request = self._request
+        self._run.emit(
+            "asked",
+            self._step.name,
+            self._at,
+            {
+                "model": self._model.name,
+                "draws": len(request.draws),
+                "ask": request.draws[0].index,
+                "turn": request.turn,
+                "role": request.purpose.role,
+                "digest": digest(request.messages),
+            },
+        )
+
+    @property
+    def _at(self) -> int:
+        """The place that events of the request as a whole belong to."""
+        return self._request.draws[0].index if self._place is None else self._place
+
+    def _spent(self, index: int, seconds: float) -> Usage:
+        tokens = self._tokens[index]
+        prompt, cached = (self._prompt, self._cached) if index == self._lead else (0, 0)
+        usd = self._model.price.usd(prompt, tokens, cached)
+        return Usage(1, prompt, cached, tokens, usd, seconds)
+
+    def _charge(self, index: int, spent: Usage) -> Usage:
+        self._usage = self._usage + spent if self._usage.calls else spent
+        self._step.charge(index if self._place is None else self._place, spent)
+        return spent
+
+    def _settle(self, reserved: Reservation | None) -> None:
+        """Charge what an attempt left unfinished, and give back what it had reserved."""
+        if self._sent is not None:
+            for index in self._texts:
+                self._charge(index, self._spent(index, 0.0))
+                self._texts[index] = ""
+                self._tokens[index] = 0
+        self._sent = None
+        self._prompt = self._cached = 0
+        self._step.ledger.settle(reserved, self._usage)
+        self._usage = _NONE
+
+    async def _recover(self, error: BackendError, attempt: int) -> int:
+        """Wait for the next attempt, or turn to the next fallback model; its number. Raises `error`
+        if nothing is left to try."""
+        model, run = self._model, self._run
+        model.failed(error, dead=isinstance(error, _DEAD))
+        wait = model.retry.wait(error, attempt, run.jitter)
+        deadline = self._step.ledger.due()
+        late = wait is not None and deadline is not None and run.now() + wait > deadline
+        if wait is not None and not model.circuit.open and not late:
+            run.emit(
+                "retried",
+                self._step.name,
+                self._at,
+                {"model": model.name, "why": str(error), "seconds": wait},
+            )
+            await asyncio.sleep(wait)
+            attempt += 1
+        elif isinstance(error, (*_DEAD, RateLimited)) and model.fallback:
+            self._model = run.models[model.fallback[0]]
+            run.emit(
+                "fell back",
+                self._step.name,
+                self._at,
+                {"model": model.name, "why": str(error), "instead": self._model.name},
+            )
+            attempt = 0
+        else:
+            raise error
+        left = tuple(draw for draw in self._request.draws if draw.index in self._texts)
+        self._request = replace(self._request, draws=left)
+        self._lead = left[0].index
+        return attempt
+
+
+async def _first_to_finish(tasks: list[asyncio.Task[None]]) -> asyncio.Task[None]:
+    """The first task that ends well; the error of the last one if none does."""
+    waiting = set(tasks)
+    while True:
+        done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        for task in tasks:
+            if task in done and task.exception() is None:
+                return task
+        if not waiting:
+            tasks[-1].result()

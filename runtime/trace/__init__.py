@@ -1,0 +1,1 @@
+"""Traces: events written as they happen, read back, shown, replayed and exported."""

@@ -1,0 +1,112 @@
+"""What must not reach a trace: keys, passwords, authorization."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from math import isfinite
+
+from ...compiler.values import Json
+
+__all__ = ["REDACTED", "Secrets"]
+
+REDACTED = "[redacted]"
+"""Stands where something secret stood."""
+
+_NAMES = frozenset(
+    """
+    accesskey accesstoken apikey apitoken auth authorization authtoken bearer clientsecret cookie
+    credential credentials idtoken password passwd privatekey proxyauthorization pwd refreshtoken
+    secret secretaccesskey secretkey sessiontoken setcookie token xapikey
+    """.split()
+)
+"""Keys whose values are secret, whatever they are; in lower case, without - and _."""
+
+# As they stand in text. What a first group holds stays.
+_SHAPES = tuple(
+    re.compile(shape, flags)
+    for shape, flags in (
+        (r"\bsk-[\w-]{8,}", 0),
+        (r"(\bbearer\s+)(?=\S*\d|\S{20})[\w.~+/=-]{8,}", re.I),
+        (r"(\bauthorization[\"']?\s*[:=]\s*[\"']?)(?:\w+ +)?[^\s\"',}]+", re.I),
+        (
+            r"(\b(?:x[_-])?(?:api[_-]?key|passw(?:or)?d|client[_-]secret|secret[_-]key|"
+            r"(?:access|refresh|auth)[_-]token)[\"']?\s*[:=]\s*[\"'])[^\"'\n]+",
+            re.I,
+        ),
+        (r"(\b(?:api[_-]?key|access[_-]token|password)=)[\w-]{8,}(?![\w.(\[])", re.I),
+        (r"(\w://[^/\s:@]+:)[^/\s:@]+(?=@)", 0),
+        (r"\bAKIA[0-9A-Z]{16}\b", 0),
+        (r"\b(?:gh[pousr]|hf)_[A-Za-z0-9]{20,}", 0),
+        (r"\bgithub_pat_\w{20,}", 0),
+        (r"\bAIza[\w-]{30,}", 0),
+        (r"\bxox[abprs]-[\w-]{10,}", 0),
+        (r"\beyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]*", 0),
+        (r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*-----|\Z)", re.S),
+    )
+)
+
+_MARKS = (
+    *("sk-", "bearer", "authorization", "key", "passw", "pwd", "secret", "token", "auth"),
+    *("cookie", "credential", "://", "akia", "gh", "hf_", "aiza", "xox", "eyj"),
+)
+"""One of these is in every line that holds a secret; in lower case."""
+
+_HARMLESS = re.compile(r'"(?:max_|prompt_|completion_|cached_|question_)?tokens"|through|high|right')
+"""Words of every other line in which a mark stands."""
+
+_VARIABLE = re.compile(r"key|token|secret|passw|credential", re.I)
+_SHORTEST = 8
+"""Characters of a variable's value that may be a key; shorter ones are words."""
+
+
+class Secrets:
+    """Finds secrets by the names they have, by their shape, and by the environment's own values."""
+
+    def __init__(self, environment: Mapping[str, str] | None = None) -> None:
+        """Values of `environment` (the process's own, if left out) whose names speak of a key."""
+        named = os.environ if environment is None else environment
+        self._values = tuple(
+            value
+            for name, value in named.items()
+            if _VARIABLE.search(name) and len(value) >= _SHORTEST
+        )
+
+    def suspected(self, line: str) -> bool:
+        """Whether a line of JSON has to be looked at closely. Quick, and never wrongly no."""
+        text = _HARMLESS.sub("", line.lower())
+        for mark in _MARKS:
+            if mark in text:
+                return True
+        return bool(self._values)
+
+    def clean(self, value: Json) -> Json:
+        """The value without secrets, and without numbers that JSON does not know."""
+        match value:
+            case str():
+                return self.text(value)
+            case float() if not isfinite(value):
+                return str(value)
+            case None | bool() | int() | float():
+                return value
+            case Mapping():
+                return {
+                    self.text(str(key)): REDACTED if inner and _secret(key) else self.clean(inner)
+                    for key, inner in value.items()
+                }
+            case Sequence() | set() | frozenset():
+                return [self.clean(inner) for inner in value]
+        return self.text(repr(value))
+
+    def text(self, text: str) -> str:
+        """The text without secrets."""
+        for shape in _SHAPES:
+            text = shape.sub(rf"\1{REDACTED}" if shape.groups else REDACTED, text)
+        for value in self._values:
+            text = text.replace(value, REDACTED)
+        return text
+
+
+def _secret(key: object) -> bool:
+    return str(key).lower().replace("_", "").replace("-", "") in _NAMES

@@ -1,0 +1,74 @@
+"""The command as such: help, start-up, unknown commands."""
+
+import importlib
+import json
+import subprocess
+import sys
+
+import pytest
+from click.testing import CliRunner
+
+import polyarch
+from polyarch.cli import COMMANDS, cli
+
+
+def polyarch_imports(*arguments: str) -> set[str]:
+    """The modules that are there after the command ran in a process of its own."""
+    code = (
+        "import json, sys\n"
+        "from polyarch.cli import cli\n"
+        f"cli({list(arguments)!r}, standalone_mode=False, prog_name='polyarch')\n"
+        "print(chr(0) + json.dumps(sorted(sys.modules)))"
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(json.loads(told.stdout.split("\0")[1]))
+
+
+def test_help_imports_no_command_and_nothing_heavy():
+    modules = polyarch_imports("--help")
+    assert not {f"polyarch.cli.{name}" for name in COMMANDS} & modules
+    heavy = {"pydantic", "networkx", "yaml", "rich", "numpy", "asyncio", "tokenizers"}
+    assert not heavy & modules
+    ours = {m for m in modules if m.startswith("polyarch.")}
+    assert ours == {
+        "polyarch.cli", "polyarch.cli.errors", "polyarch.compiler",
+        "polyarch.compiler.errors", "polyarch.compiler.names",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_line_of_help_is_the_first_line_of_its_command(name: str):
+    command = importlib.import_module(f"polyarch.cli.{name}").command
+    assert command.name == name
+    assert command.help.splitlines()[0] == COMMANDS[name]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help(name: str):
+    told = CliRunner().invoke(cli, [name, "--help"])
+    assert told.exit_code == 0
+    assert COMMANDS[name] in " ".join(told.output.split())
+
+
+def test_help_tells_commands_exit_codes_and_completion():
+    told = CliRunner().invoke(cli, ["--help"])
+    assert told.exit_code == 0
+    for line in (*COMMANDS.values(), "130 stopped", "_POLYARCH_COMPLETE=bash_source"):
+        assert line in " ".join(told.output.split())
+
+
+def test_version():
+    told = CliRunner().invoke(cli, ["--version"])
+    assert (told.exit_code, told.output) == (0, f"polyarch {polyarch.__version__}\n")
+
+
+def test_a_mistyped_command_gives_the_nearest():
+    told = CliRunner().invoke(cli, ["compil"])
+    assert told.exit_code == 2
+    assert "no command 'compil'; did you mean \"compile\"?" in told.stderr
+
+
+def test_a_wrong_option_is_wrong_usage():
+    told = CliRunner().invoke(cli, ["run", "--sed", "1"])
+    assert told.exit_code == 2
+    assert "--seed" in told.stderr

@@ -1,0 +1,72 @@
+"""Every pipeline of the library compiles and answers; the library names and caches them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+import polyarch
+from polyarch import pipelines
+from polyarch.backends.base import Draw, Request
+from polyarch.backends.scripted import Scripted
+
+REPLIES = {
+    "solve": "12-2=10\nanswer: 10",
+    "fuse": "12-2=10\nanswer: 10",
+    "revise": "12-2=10\nanswer: 10",
+    "verify": json.dumps({"reason": "all steps right", "verdict": "right"}),
+    "critique": json.dumps({"critique": "all steps right"}),
+    "compare": json.dumps({"reason": "both are right", "better": "tie"}),
+}
+
+
+def reply(request: Request, draw: Draw) -> str:
+    return REPLIES[request.purpose.role]
+
+
+@pytest.mark.parametrize("name", pipelines.names())
+def test_it_answers_within_its_bounds(name: str) -> None:
+    plan = polyarch.load(pipelines.path(name)).plan
+    asked = dict.fromkeys(plan.graph.models, Scripted(reply))
+    with polyarch.Pipeline(plan, backends=asked) as pipe:
+        result = pipe("Tom has 12 apples. Tom loses 2. How many apples does Tom have?")
+    assert str(result) == "10"
+    assert plan.total.calls.low <= result.usage.calls <= plan.total.calls.high
+
+
+@pytest.mark.parametrize("name", pipelines.names())
+def test_it_says_what_it_is_and_runs_without_a_key(name: str) -> None:
+    graph = polyarch.load(pipelines.path(name)).plan.graph
+    assert graph.name == name
+    assert graph.about.endswith(".")
+    assert graph.source.endswith(")")
+    assert {model.model for model in graph.models.values()} == {"embedded/abacus"}
+
+
+def test_a_pipeline_is_an_attribute_and_loaded_once() -> None:
+    from polyarch.pipelines import verified_vote
+
+    assert isinstance(verified_vote, polyarch.Pipeline)
+    assert verified_vote is pipelines.verified_vote
+
+
+def test_an_unknown_name_is_told_with_the_nearest() -> None:
+    with pytest.raises(AttributeError, match='did you mean "verified_vote"'):
+        pipelines.verifed_vote  # noqa: B018
+    with pytest.raises(polyarch.PolyarchError, match='did you mean "single"'):
+        pipelines.path("singel")
+
+
+def test_all_pipelines_are_listed() -> None:
+    assert len(pipelines.names()) >= 10
+    assert dir(pipelines) == sorted({*pipelines.names(), "names", "path"})
+    assert pipelines.__all__ == dir(pipelines)
+
+
+def test_importing_the_library_loads_nothing() -> None:
+    code = "import sys, polyarch.pipelines; print('yaml' in sys.modules, 'pydantic' in sys.modules)"
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+    assert printed.stdout.split() == [b"False", b"False"]
