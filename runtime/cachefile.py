@@ -156,9 +156,11 @@ class CacheFile:
             raise self._error(error) from error
 
     def trim(self, *, expired: int | None = None, most: int | None = None) -> int:
-        """Remove what was drawn before `expired`, and if more than `most` bytes are in use, what was
-        not used for longest, down to nine tenths; how many replies. In short transactions, so that
-        others can write between them."""
+        """Remove what was drawn before `expired`, and if more than `most` bytes are in use, what
+        was not used for longest, down to nine tenths; how many replies.
+
+        In short transactions, so that others can write between them.
+        """
         removed = 0
         try:
             if expired is not None:

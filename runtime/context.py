@@ -75,7 +75,7 @@ class StepContext:
     ) -> list[Reply]:
         """Draw completions of one prompt in one request; in index order."""
         replies: list[Reply] = []
-        await self.send(asking, messages, purpose, draws, replies.append)
+        await self.sending(asking, messages, purpose, draws, replies.append).reply()
         replies.sort(key=_index)
         return replies
 
@@ -95,7 +95,8 @@ class StepContext:
         spent = Usage()
         for turn in (0, 1):
             draws = range(index, index + 1)
-            reply = await self.send(asking, messages, purpose, draws, None, schema, turn)
+            sending = self.sending(asking, messages, purpose, draws, None, schema, turn)
+            reply = await sending.reply()
             text = reply.text
             spent += reply.usage
             value, wrong = _read(text, form, check)
@@ -150,7 +151,7 @@ class StepContext:
     def _emit(self, what: str, data: Mapping[str, Json]) -> None:
         self._run.emit(what, self._step.name, -1 if self._place is None else self._place, data)
 
-    async def send(
+    def sending(
         self,
         asking: Asking,
         messages: tuple[Message, ...],
@@ -159,13 +160,10 @@ class StepContext:
         deliver: Callable[[Reply], None] | None = None,
         schema: Mapping[str, Json] | None = None,
         turn: int = 0,
-    ) -> Reply:
-        """Send one request and see it through; the reply of its first draw.
-
-        The reply of every draw is delivered as it finishes.
-        """
+    ) -> Sending:
+        """One request, ready to be sent; the reply of every draw is delivered as it finishes."""
         request = self._request(asking, messages, purpose, draws, schema, turn)
-        return await Sending(self._run, self._step, self._place, request, deliver).reply()
+        return Sending(self._run, self._step, self._place, request, deliver)
 
     def _request(
         self,

@@ -28,6 +28,7 @@ from .models import Models
 from .questions import recorded
 from .result import Lost, Result
 from .seeds import derive
+from .sending import Sending
 from .stream import Decided, Drawn, Inputs, Mapped, Reader, Row
 
 __all__ = ["Program", "Running", "Step"]
@@ -157,30 +158,39 @@ class Step:
         """Start a task within the question's task group."""
         return self._run.group.create_task(work)
 
-    async def draw(
-        self, draws: range, deliver: Callable[[int, Candidate], None] | None = None
-    ) -> Candidate | None:
-        """Ask for these draws of a source in one request; deliver each as it finishes. The first
-        of them; nothing, if it was lost and may be."""
-        op, context = self.node.op, StepContext(self._run, self)
-        assert isinstance(op, Source)
-        made: dict[int, Candidate] = {}
+    async def draw(self, index: int) -> Candidate | None:
+        """Ask for one draw of a source; nothing, if it was lost and may be."""
+        context = StepContext(self._run, self)
         try:
-            asked = op.drawing(context, draws)
-            if deliver is None:
-                reply = await context.send(asked.asking, asked.messages, asked.purpose, draws)
-                return self._drawn(context, reply)
-
-            def drawn(reply: Reply) -> None:
-                made[reply.index] = candidate = self._drawn(context, reply)
-                deliver(reply.index, candidate)
-
-            await context.send(asked.asking, asked.messages, asked.purpose, draws, drawn)
+            reply = await self._sending(context, range(index, index + 1)).reply()
         except Exception as error:  # noqa: BLE001 -- anybody's operator; `_lose` names the step
-            for draw in draws:
-                if draw not in made:
-                    self._lose(draw, error)
-        return made.get(draws[0])
+            self._lose(index, error)
+            return None
+        return self._drawn(context, reply)
+
+    async def draw_together(self, draws: range, deliver: Callable[[int, Candidate], None]) -> None:
+        """Ask for these draws of a source in one request; deliver each as it finishes, but for
+        those that were lost and may be."""
+        context = StepContext(self._run, self)
+        left = set(draws)
+
+        def drawn(reply: Reply) -> None:
+            left.remove(reply.index)
+            deliver(reply.index, self._drawn(context, reply))
+
+        try:
+            await self._sending(context, draws, drawn).reply()
+        except Exception as error:  # noqa: BLE001 -- anybody's operator; `_lose` names the step
+            for draw in sorted(left):
+                self._lose(draw, error)
+
+    def _sending(
+        self, context: StepContext, draws: range, deliver: Callable[[Reply], None] | None = None
+    ) -> Sending:
+        op = self.node.op
+        assert isinstance(op, Source)
+        asked = op.drawing(context, draws)
+        return context.sending(asked.asking, asked.messages, asked.purpose, draws, deliver)
 
     def _drawn(self, context: StepContext, reply: Reply) -> Candidate:
         candidate = context.candidate(reply, index=reply.index)

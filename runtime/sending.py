@@ -88,29 +88,23 @@ class Sending:
         Raises `BackendError` once neither another attempt nor a fallback model can help, and
         `BudgetExhausted`.
         """
-        deadline = self._step.ledger.due()
-        if deadline is None:
-            await self._persist()
-        else:
-            await self._before(deadline)
-        assert self._reply is not None
-        return self._reply
-
-    async def _before(self, deadline: float) -> None:
-        try:
-            async with asyncio.timeout_at(deadline):
-                await self._persist()
-        except TimeoutError as late:
-            raise self._step.ledger.late() from late
-
-    async def _persist(self) -> None:
         attempt = 0
-        while True:
+        while self._reply is None or self._texts:
             try:
-                await self._attempt()
-                return
+                if (deadline := self._step.ledger.due()) is None:
+                    await self._attempt()
+                else:
+                    await self._attempt_before(deadline)
             except BackendError as error:
                 attempt = await self._recover(error, attempt)
+        return self._reply
+
+    async def _attempt_before(self, deadline: float) -> None:
+        try:
+            async with asyncio.timeout_at(deadline):
+                await self._attempt()
+        except TimeoutError as late:
+            raise self._step.ledger.late() from late
 
     async def _attempt(self) -> None:
         model, step, run = self._model, self._step, self._run
@@ -124,7 +118,13 @@ class Sending:
                 self._sent = sent = run.now()
                 self._asked()
                 if model.patient:
-                    await self._receive(model.backend.generate(self._request))
+                    pieces = model.backend.generate(self._request)
+                    try:
+                        async for piece in pieces:
+                            self._take(piece)
+                    except BaseException:
+                        await pieces.aclose()
+                        raise
                 else:
                     await self._receive_in_time()
                 if self._texts:
@@ -158,27 +158,17 @@ class Sending:
         completion = calls * request.max_tokens
         return Reservation(calls, prompt + completion, model.price.usd(prompt, completion))
 
-    async def _receive(self, pieces: AsyncGenerator[Piece, None]) -> None:
-        try:
-            async for piece in pieces:
-                self._take(piece)
-        except BaseException:
-            await pieces.aclose()
-            raise
-
     async def _receive_in_time(self) -> None:
         model = self._model
         try:
             async with asyncio.timeout(model.timeout):
-                if model.hedge_after is None or len(self._texts) > 1:
-                    await self._receive(model.backend.generate(self._request))
-                else:
-                    await self._hedge(model.hedge_after)
+                hedged = len(self._texts) == 1
+                await self._receive_first(model.hedge_after if hedged else None)
         except TimeoutError as late:
             raise TimedOut(f"{model.name} gave no reply within {model.timeout:g} s") from late
 
-    async def _hedge(self, after: float) -> None:
-        """Ask again while the first is silent; the first to finish counts."""
+    async def _receive_first(self, after: float | None) -> None:
+        """Ask again if there is no reply `after` so many seconds; the first to finish counts."""
         first: list[Piece] = []
         second: list[Piece] = []
         tasks = {asyncio.create_task(self._collect(first)): first}

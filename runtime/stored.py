@@ -28,7 +28,8 @@ def seal(key: bytes, number: int, made: int, reply: Stored) -> bytes:
     """A reply as bytes, with a checksum that holds for this key and number alone."""
     # A text may hold half a surrogate pair, which is no UTF-8 otherwise.
     finish, text, reasoning = (
-        part.encode("utf-8", "surrogatepass") for part in (reply.finish, reply.text, reply.reasoning)
+        part.encode("utf-8", "surrogatepass")
+        for part in (reply.finish, reply.text, reply.reasoning)
     )
     head = _HEAD.pack(
         made,

@@ -36,9 +36,12 @@ class Work(Protocol):
     def spawn(self, work: Coroutine[Any, Any, T]) -> Task[T]:
         """Start a task within the question's task group."""
 
-    async def draw(self, draws: range, deliver: Deliver | None = None) -> Filled:
-        """Ask for these draws of a source in one request; deliver each as it finishes. The first
-        of them; nothing, if it was lost and may be."""
+    def draw(self, index: int) -> Coroutine[Any, Any, Filled]:
+        """Ask for one draw of a source; nothing, if it was lost and may be."""
+
+    async def draw_together(self, draws: range, deliver: Deliver) -> None:
+        """Ask for these draws of a source in one request; deliver each as it finishes, but for
+        those that were lost and may be."""
 
     async def one(self, place: int, candidate: Candidate) -> Filled:
         """What a step on single candidates makes of one."""
@@ -249,14 +252,14 @@ class Drawn(Row):
         return places[index]
 
     def _make(self, index: int) -> Coroutine[Any, Any, Filled]:
-        return self._work.draw(self._request_of[index])
+        return self._work.draw(index)
 
     async def _fill(self, draws: range, places: dict[int, Future[Filled]]) -> None:
         def deliver(draw: int, candidate: Candidate) -> None:
             if not places[draw].done():
                 places[draw].set_result(candidate)
 
-        await self._work.draw(draws, deliver)
+        await self._work.draw_together(draws, deliver)
         for place in places.values():
             if not place.done():
                 place.set_result(None)

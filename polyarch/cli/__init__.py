@@ -5,7 +5,10 @@ Exit codes: 0 for success, 1 for an error, 2 for wrong usage, 130 when stopped w
 
 from __future__ import annotations
 
+import os
+import sys
 from importlib import import_module
+from io import TextIOWrapper
 from typing import Any, cast
 
 import click
@@ -78,4 +81,13 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            _make_safe(stream)
     cli(prog_name="polyarch")
+
+
+def _make_safe(stream: TextIOWrapper) -> None:
+    """Let a stream take any text: UTF-8 into files and pipes, what a terminal can show on one."""
+    chosen = stream.isatty() or "PYTHONIOENCODING" in os.environ
+    stream.reconfigure(encoding=None if chosen else "utf-8", errors="replace")

@@ -7,12 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..compiler.build import build_file
 from ..compiler.emit import EMITTERS
 from ..compiler.names import nearest
-from ..compiler.passes import PASSES, apply
-from ..compiler.plan import plan
-from ..compiler.verify import ANY_QUESTION
 from .errors import as_json, of_file
 from .files import pipeline_file
 
@@ -32,7 +28,7 @@ __all__ = ["command"]
 @click.option(
     "--question-tokens",
     type=click.IntRange(min=1),
-    help=f"The longest question to price for. [default: {ANY_QUESTION.high}]",
+    help="The longest question to price for; 512 if left out.",
 )
 def command(
     file: str,
@@ -47,6 +43,9 @@ def command(
     FILE is a pipeline file, or the name of a pipeline in the library. Nothing is asked of any
     model. A plan that its budget cannot hold is an error.
     """
+    from ..compiler.build import build_file
+    from ..compiler.plan import plan
+
     kind = _kind(after, emit, json)
     graph = build_file(pipeline_file(file))
     if after is not None:
@@ -66,19 +65,21 @@ def _kind(after: str | None, emit: str | None, json: bool) -> str:
     kind = emit or ("json" if json else "table")
     if kind not in EMITTERS:
         raise click.BadParameter(f"no {kind!r}; {nearest(kind, EMITTERS)}", param_hint="--emit")
-    names = [step.__name__ for step in PASSES]
-    if after is not None and after not in names:
-        raise click.BadParameter(
-            f"no pass {after!r}; {nearest(after, names)}", param_hint="--after"
-        )
     return kind
 
 
 def _question(tokens: int | None) -> Amount:
+    from ..compiler.verify import ANY_QUESTION
+
     return ANY_QUESTION if tokens is None else type(ANY_QUESTION)(1, tokens)
 
 
 def _after(graph: Graph, name: str) -> Graph:
+    from ..compiler.passes import PASSES, apply
+
+    names = [step.__name__ for step in PASSES]
+    if name not in names:
+        raise click.BadParameter(f"no pass {name!r}; {nearest(name, names)}", param_hint="--after")
     for _, made in apply(graph, until=name):
         graph = made
     return graph

@@ -2,27 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-import json as jsonlib
-from collections import Counter
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
-
 import click
 
-from ..compiler.errors import InputError
-from ..pipeline import load
-from ..runtime.progress import Progress, shown
-from ..runtime.session import Session
-from .batch import answer_all
 from .errors import as_json
-from .files import pipeline_file
-
-if TYPE_CHECKING:
-    from ..compiler.plan import Plan
-    from ..runtime.events import Listener
-    from ..runtime.questions import Asked
-    from ..runtime.result import Result
 
 __all__ = ["command"]
 
@@ -67,63 +49,9 @@ def command(
         raise click.UsageError("give either a QUESTION or --in")
     if source is None and out is not None:
         raise click.UsageError("--out goes with --in")
-    plan = load(pipeline_file(file)).plan
-    progress = None if quiet else Progress()
+    from .answer import answer, answer_file
+
     if source is not None:
-        asyncio.run(answer_all(plan, source, out or "-", seed, concurrency, progress))
+        answer_file(file, source, out or "-", seed, concurrency, quiet)
     else:
-        result = asyncio.run(_answer(plan, _asked(question or "", plan), seed, progress))
-        _print(result, plan, json, verbose)
-
-
-def _asked(text: str, plan: Plan) -> Asked:
-    """The question on the command line: a text, or JSON where the pipeline takes no text."""
-    kind = plan.graph.question.kind
-    if kind == "text" or (kind == "chat" and not text.lstrip().startswith("[")):
-        return text
-    try:
-        asked: Asked = jsonlib.loads(text)
-    except ValueError as error:
-        raise InputError(f"the pipeline asks for a {kind}, written as JSON: {error}") from error
-    return asked
-
-
-async def _answer(plan: Plan, question: Asked, seed: int, progress: Progress | None) -> Result:
-    listeners: list[Listener] = [] if progress is None else [progress]
-    async with Session(plan, listeners=listeners) as session:
-        if progress is None:
-            return await session.ask(question, seed=seed)
-        async with shown(progress):
-            return await session.ask(question, seed=seed)
-
-
-def _print(result: Result, plan: Plan, json: bool, verbose: bool) -> None:
-    if json:
-        click.echo(jsonlib.dumps(result.record(), ensure_ascii=False))
-        return
-    click.echo(str(result))
-    if result.best is None:
-        click.echo("the pipeline abstained: it holds no candidate", err=True)
-    if verbose:
-        click.echo("\n".join(_details(result, plan)))
-
-
-def _details(result: Result, plan: Plan) -> Iterator[str]:
-    yield "\ncandidates"
-    for candidate in result.candidates:
-        answer = candidate.answer.text if candidate.answer else "no answer"
-        scores = ", ".join(f"{name} {value:.3g}" for name, value in candidate.scores.items())
-        yield f"  {candidate.origin.key}  {answer}" + (f"  ({scores})" if scores else "")
-        yield from (f"    {line}" for line in candidate.text.splitlines())
-    yield "\nsteps"
-    calls = Counter(event.step for event in result.trace if event.what == "drew")
-    made = Counter(event.step for event in result.trace if event.what == "made")
-    for name in plan.graph.order:
-        yield f"  {name}: {calls[name]:,} calls, {made[name]:,} candidates"
-    if result.stopped:
-        yield f"\nstopped early: {result.stopped}"
-    spent = result.usage
-    yield (
-        f"\nusage: {spent.calls:,} calls, {spent.prompt_tokens:,} + {spent.completion_tokens:,} "
-        f"tokens, ${spent.usd:.4g}, {result.seconds:.2f} s"
-    )
+        answer(file, question or "", seed, json, quiet, verbose)

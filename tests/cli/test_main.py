@@ -4,6 +4,7 @@ import importlib
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -36,6 +37,12 @@ def test_help_imports_no_command_and_nothing_heavy():
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("name", ["run", "compile"])
+def test_help_of_a_command_imports_nothing_heavy(name: str):
+    modules = polyarch_imports(name, "--help")
+    assert not {"pydantic", "networkx", "yaml", "rich", "numpy", "asyncio"} & modules
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_line_of_help_is_the_first_line_of_its_command(name: str):
     command = importlib.import_module(f"polyarch.cli.{name}").command
@@ -55,6 +62,24 @@ def test_help_tells_commands_exit_codes_and_completion():
     assert told.exit_code == 0
     for line in (*COMMANDS.values(), "130 stopped", "_POLYARCH_COMPLETE=bash_source"):
         assert line in " ".join(told.output.split())
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ({"LC_ALL": "POSIX", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}, "1–512".encode()),
+        ({"PYTHONIOENCODING": "latin-1"}, b"1?512"),
+    ],
+    ids=["a pipe is UTF-8", "unless told otherwise"],
+)
+def test_any_encoding_of_the_output_will_do(given: dict[str, str], shown: bytes):
+    told = subprocess.run(
+        [sys.executable, "-c", "from polyarch.cli import main; main()", "compile", "single"],
+        capture_output=True,
+        env={"PYTHONPATH": str(Path(polyarch.__file__).parents[1]), **given},
+    )
+    assert (told.returncode, told.stderr) == (0, b"")
+    assert shown in told.stdout
 
 
 def test_version():

@@ -59,17 +59,17 @@ class Hands:
             raise
         self.ended.append((self.now, place))
 
-    async def draw(
-        self, draws: range, deliver: Callable[[int, Candidate], None] | None = None
-    ) -> Candidate:
-        async def one(place: int) -> Candidate:
-            await self._work(place)
-            made = candidate(f"d{place}", place)
-            if deliver is not None:
-                deliver(place, made)
-            return made
+    async def draw(self, index: int) -> Candidate:
+        await self._work(index)
+        return candidate(f"d{index}", index)
 
-        return (await asyncio.gather(*map(one, draws)))[0]
+    async def draw_together(
+        self, draws: range, deliver: Callable[[int, Candidate], None]
+    ) -> None:
+        async def one(place: int) -> None:
+            deliver(place, await self.draw(place))
+
+        await asyncio.gather(*map(one, draws))
 
     async def one(self, place: int, given: Candidate) -> Candidate | None:
         await self._work(place)

@@ -24,7 +24,7 @@ from ....compiler.values import Message, Purpose
 from ...base import Draw, Request
 from ..backend import WEIGHTS, EmbeddedBackend
 from ..problems import Problem, problems, stream
-from .run import RECIPE
+from .recipe import RECIPE
 
 DRAWS = 16
 VERDICTS = (("one", 1, 0.8), ("four", 4, 0.8), ("greedy", 1, 0.0))

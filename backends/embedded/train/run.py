@@ -1,7 +1,7 @@
 """Train the weights from scratch on one CPU core and write them into the package.
 
 ``python -m polyarch.backends.embedded.train`` runs every stage; the seed and all settings are
-in ``RECIPE``, so the same command gives the same recipe again.
+in ``recipe.py``, so the same command gives the same recipe again.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import math
 import random
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,50 +25,8 @@ from ..shape import Shape
 from ..tokenizer import Mark, StoryTokenizer
 from .data import Example, examples
 from .model_torch import Llama
+from .recipe import RECIPE, Recipe, Stage
 from .vocabulary import build
-
-
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """A stretch of training: until which share of all tokens, on which mix, in what batches."""
-
-    until: float
-    batch_tokens: int
-    shares: Mapping[str, float]
-
-
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """Everything that decides the weights, beside the code."""
-
-    seed: int
-    tokens: int
-    warmup_steps: int
-    matrix_rate: float
-    other_rate: float
-    stages: tuple[Stage, ...]
-
-
-RECIPE = Recipe(
-    seed=7,
-    tokens=20_000_000,
-    warmup_steps=100,
-    matrix_rate=4e-3,
-    other_rate=3e-3,
-    stages=(
-        Stage(0.1, 2048, {"drill": 5, "solve": 2, "verify": 3}),
-        Stage(
-            0.35,
-            4096,
-            {"drill": 1, "solve": 3, "verify": 5, "compare": 0.5, "revise": 0.5, "fuse": 0.5},
-        ),
-        Stage(
-            1.0,
-            4096,
-            {"drill": 0.5, "solve": 3, "verify": 4, "compare": 1.2, "revise": 0.8, "fuse": 1},
-        ),
-    ),
-)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ files it uses."""
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,9 @@ from polyarch.compiler import passes
 from polyarch.compiler.build import build_file
 from polyarch.compiler.errors import SpecError
 from polyarch.compiler.graph import Graph
+from polyarch.compiler.model import ModelInfo
 from polyarch.compiler.passes import PASSES, apply
+from polyarch.compiler.spec import ModelSpec
 from polyarch.compiler.verify import verify
 
 CASES = Path(__file__).parent / "cases"
@@ -91,3 +94,18 @@ def test_only_printed_things_change(tmp_path: Path) -> None:
         printed = str(graph)
         list(apply(graph))
         assert str(graph) == printed
+
+
+def test_the_backend_comes_before_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Own, then the model's, then the backend's, then the library's."""
+    settle = sys.modules["polyarch.compiler.passes.settle"]
+    real = settle.model_info  # type: ignore[attr-defined]
+
+    def info(spec: ModelSpec) -> ModelInfo:
+        return replace(real(spec), parameters={"temperature": 0.25}, max_tokens=33)
+
+    monkeypatch.setattr(settle, "model_info", info)
+    printed = str(after("settle/order")[1]).splitlines()
+    assert "(model=plain, temperature=0.25, top_p=1.0, top_k=0, max_tokens=33)" in printed[3]
+    assert "(model=warm, temperature=0.3, top_p=0.9, top_k=0, max_tokens=77" in printed[2]
+    assert "(model=warm, temperature=0.8, top_p=0.9, top_k=0, max_tokens=5" in printed[1]

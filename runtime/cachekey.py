@@ -1,0 +1,90 @@
+"""Keys: which requests are the same. Nothing that decides a reply is left out of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from hashlib import sha256
+from json import JSONEncoder
+
+from ..backends.base import Request
+from ..compiler.spec import ModelSpec
+from ..compiler.values import Image, Json
+from .cachefile import FORMAT, CacheError
+from .seeds import numbered
+
+__all__ = ["key_seed", "model_key", "request_key"]
+
+
+def model_key(model: ModelSpec, revision: str = "") -> bytes:
+    """The part of keys that is the same for all requests to a model: which one it is, at which
+    revision, and every option it is opened with. Raises `CacheError` for options that are no JSON.
+    """
+    return sha256(_encode([FORMAT, model.model, revision, _plain(model.options)]).encode()).digest()
+
+
+def request_key(model: bytes, request: Request, seed: int) -> bytes:
+    """The key of a request to the model of that `model_key`, in a run with that seed.
+
+    Who asks (step, question id, the pipeline's name for the model) is not in it, nor are the draws.
+    """
+    purpose = request.purpose
+    asked = [
+        seed,
+        request.turn,
+        [[m.role, m.content if isinstance(m.content, str) else _parts(m.content)]
+         for m in request.messages],
+        purpose.role,
+        purpose.question,
+        purpose.shown,
+        request.prefix,
+        float(request.temperature),
+        float(request.top_p),
+        request.top_k,
+        request.max_tokens,
+        request.stop,
+        request.logprobs,
+        request.schema,
+    ]  # fmt: skip
+    return sha256(model + _encode(asked).encode()).digest()
+
+
+def key_seed(key: bytes, number: int) -> int:
+    """A 63-bit seed for a draw of the request with that key.
+
+    With it, equal draws have equal seeds whoever asks for them, so that it does not matter to a
+    backend that draws by seed which of several askers is first.
+    """
+    return numbered(int.from_bytes(key[:8], "big"), 0, number, 0)
+
+
+_encode = JSONEncoder(
+    separators=(",", ":"), sort_keys=True, default=lambda value: _of_mapping(value)
+).encode
+
+
+def _of_mapping(value: object) -> Json:
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"{type(value).__name__} is no JSON")
+
+
+def _parts(content: tuple[str | Image, ...]) -> Json:
+    return [{"image": part.url} if isinstance(part, Image) else part for part in content]
+
+
+def _plain(value: object) -> Json:
+    """A value of YAML, so that different ones never look alike: JSON knows no keys but texts."""
+    match value:
+        case Mapping():
+            items = [[type(key).__name__, str(key), _plain(of)] for key, of in value.items()]
+            return ["mapping", sorted(items, key=lambda item: item[:2])]
+        case list() | tuple():
+            return ["list", [_plain(item) for item in value]]
+        case None | bool() | int() | float() | str():
+            return value
+        case date():
+            return [type(value).__name__, value.isoformat()]
+    raise CacheError(
+        f"options hold a {type(value).__name__}, which no key can be made of: write it as a text"
+    )
