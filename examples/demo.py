@@ -65,7 +65,7 @@ def explain(console: Console, problem: Problem) -> None:
     match best.notes["verdict"]:
         case {"reason": str(reason)}:
             console.print(f"what the judge found: {reason}")
-    console.print(f"accepted answers and their votes: {best.notes['votes']}")
+    console.print(f"answers, and how many solutions the judge accepted: {best.notes['votes']}")
     console.print(f"answer {result}; right is {problem.answer}\n")
 
 
@@ -77,8 +77,8 @@ def gain(one: Run, other: Run) -> tuple[str, str]:
 
 def table(runs: dict[str, Run]) -> Table:
     """All runs side by side."""
-    made = Table(title=f"{QUESTIONS} fresh problems, embedded/abacus", box=SIMPLE)
-    made.add_column("pipeline")
+    made = Table(title=f"{QUESTIONS} fresh problems, embedded/abacus", box=SIMPLE, pad_edge=False)
+    made.add_column("pipeline", no_wrap=True)
     for column in ("right", "95%", "gain", "95%", "calls", "tokens", "seconds"):
         made.add_column(column, justify="right")
     plain = runs["one draw"]

@@ -14,7 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .compiled import Lock, compiled
+    from .compiled import Lock
     from .compiler.errors import PolyarchError, SpecError
     from .compiler.values import Candidate, Question, Usage
     from .pipeline import Pipeline, load, loads
@@ -32,7 +32,6 @@ __all__ = [
     "SpecError",
     "Usage",
     "__version__",
-    "compiled",
     "load",
     "loads",
 ]
@@ -49,7 +48,6 @@ _HOMES = {
     "Result": "runtime.result",
     "SpecError": "compiler.errors",
     "Usage": "compiler.values",
-    "compiled": "compiled",
     "load": "pipeline",
     "loads": "pipeline",
 }

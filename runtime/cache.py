@@ -7,8 +7,6 @@ just being asked for are waited for instead of asked again. Keys are hashes: pro
 
 from __future__ import annotations
 
-import os
-import sys
 import threading
 import time
 from asyncio import Future, get_running_loop, shield
@@ -18,7 +16,8 @@ from pathlib import Path
 from typing import TypeAlias
 
 from ..backends.base import Draw, Request
-from .cachefile import CacheError, CacheFile
+from .cacheerror import CacheError
+from .cachefile import CacheFile, default_path
 from .cachekey import key_seed, model_key, request_key
 from .stored import Stored
 
@@ -49,21 +48,6 @@ _Awaited: TypeAlias = tuple[Draw, Awaitable[Stored | None]]
 
 Give: TypeAlias = "Callable[[Draw, Stored], None]"
 Ask: TypeAlias = "Callable[[tuple[Draw, ...], Give], Awaitable[None]]"
-
-
-def default_path() -> Path:
-    """Where the cache is: the file that POLYARCH_CACHE names, else one in the user's folder for
-    caches."""
-    named = os.environ.get("POLYARCH_CACHE")
-    if named:
-        return Path(named).expanduser()
-    if sys.platform == "win32":
-        folder = os.environ.get("LOCALAPPDATA") or "~/AppData/Local"
-    elif sys.platform == "darwin":
-        folder = "~/Library/Caches"
-    else:
-        folder = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(folder).expanduser() / "polyarch" / "replies.sqlite"
 
 
 class InFlight:
@@ -147,25 +131,27 @@ class Cache:
         return self.get_many(key, (number,)).get(number)
 
     def get_many(self, key: bytes, numbers: Sequence[int]) -> dict[int, Stored]:
-        """The replies that are there to several draws of a request, by number."""
-        self._check()
+        """The replies that are there to several draws of a request, and maybe to some between them,
+        by number."""
+        if self._failed is not None or self._ended:
+            self._check()
         replies: dict[int, Stored] = {}
-        for number in numbers:
-            pending = self._pending.get((key, number))
-            if pending is not None:
-                replies[number] = pending[1]
-        if len(replies) == len(numbers):
-            return replies
+        if self._pending:
+            for number in numbers:
+                pending = self._pending.get((key, number))
+                if pending is not None:
+                    replies[number] = pending[1]
+            if len(replies) == len(numbers):
+                return replies
         found = self._reads.get(key, min(numbers), max(numbers))
         if found:
-            now, expired = int(self._now()), self._expired()
-            for number in numbers:
-                there = found.get(number)
-                if there is None or number in replies or there.made < expired:
-                    continue
-                replies[number] = there.reply
-                if now - there.used > _STALE:
-                    self._note(there.row)
+            now = int(self._now())
+            expired = 0 if self._max_age is None else now - self._max_age
+            for number, row, used, made, reply in found:
+                if made >= expired:
+                    replies.setdefault(number, reply)
+                    if now - used > _STALE:
+                        self._note(row)
         return replies
 
     def put(self, key: bytes, number: int, reply: Stored) -> None:

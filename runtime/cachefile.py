@@ -8,8 +8,8 @@ for that draw, or there is an error.
 from __future__ import annotations
 
 import os
-import shlex
 import sqlite3
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,10 +18,10 @@ from itertools import islice
 from pathlib import Path
 from typing import TypeAlias
 
-from ..compiler.errors import PolyarchError
+from .cacheerror import CacheError, CacheUnreadable, clearing, damaged, explained, kind
 from .stored import Stored, seal, unseal
 
-__all__ = ["CacheError", "CacheFile", "CacheUnreadable", "Contents", "Found", "clear"]
+__all__ = ["FORMAT", "CacheFile", "Contents", "Found", "Row", "clear", "default_path"]
 
 FORMAT = 1
 """The version of the file's layout and of the keys in it."""
@@ -38,6 +38,8 @@ _SCHEMA = (
     f"PRAGMA user_version = {FORMAT}",
 )
 
+_SELECT = "SELECT number, id, used, reply FROM replies WHERE key = ? AND number BETWEEN ? AND ?"
+
 _AT_ONCE = 64
 """Rows in one statement. The lock of the interpreter is let go once a statement: a writer thread
 that let it go once a row would wait long for it each time while the event loop is busy."""
@@ -45,25 +47,8 @@ that let it go once a row would wait long for it each time while the event loop 
 Row: TypeAlias = "tuple[bytes, int, int, Stored]"
 """Key, draw number, when it was drawn (seconds of the epoch), reply."""
 
-
-class CacheError(PolyarchError):
-    """The reply cache cannot be used: locked, not writable, damaged, or no cache at all."""
-
-    code = "cache"
-
-
-class CacheUnreadable(CacheError):
-    """The contents of the file are damaged, or of another version."""
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A reply in the file: its row, when it was drawn and when it was last used."""
-
-    row: int
-    made: int
-    used: int
-    reply: Stored
+Found: TypeAlias = "tuple[int, int, int, int, Stored]"
+"""Draw number, the row, when it was last used and when it was drawn, reply."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,22 +88,18 @@ class CacheFile:
             self._db.close()
             raise
 
-    def get(self, key: bytes, first: int, last: int) -> dict[int, Found]:
-        """The stored draws of a request with numbers from `first` to `last`, by number."""
+    def get(self, key: bytes, first: int, last: int) -> list[Found]:
+        """The stored draws of a request with numbers from `first` to `last`."""
         try:
-            rows = self._db.execute(
-                "SELECT number, id, used, reply FROM replies WHERE key = ? AND number "
-                "BETWEEN ? AND ?",
-                (key, first, last),
-            ).fetchall()
+            rows = self._db.execute(_SELECT, (key, first, last)).fetchall()
         except sqlite3.Error as error:
             raise self._error(error) from error
-        found: dict[int, Found] = {}
+        found: list[Found] = []
         for number, row, used, reply in rows:
             opened = unseal(key, number, reply)
             if opened is None or not isinstance(used, int):
-                raise self._damaged(f"draw {number} of request {key.hex()[:12]}")
-            found[number] = Found(row, opened[0], used, opened[1])
+                raise damaged(self.path, f"draw {number} of request {key.hex()[:12]}")
+            found.append((number, row, used, *opened))
         return found
 
     def put(self, rows: Sequence[Row], expired: int = 0) -> int:
@@ -196,8 +177,9 @@ class CacheFile:
         """What the file holds."""
         try:
             row = self._db.execute(
-                "SELECT count(*), coalesce(min(made), 0), coalesce(max(made), 0), "
-                "coalesce(max(used), 0) FROM replies"
+                "SELECT count(*), cast(coalesce(min(made), 0) AS INTEGER), "
+                "cast(coalesce(max(made), 0) AS INTEGER), "
+                "cast(coalesce(max(used), 0) AS INTEGER) FROM replies"
             ).fetchone()
             return Contents(row[0], self._in_use(), row[1], row[2], row[3])
         except sqlite3.Error as error:
@@ -231,10 +213,13 @@ class CacheFile:
         db.execute("PRAGMA trusted_schema = OFF")
         db.execute("PRAGMA cell_size_check = ON")
         db.execute("PRAGMA synchronous = NORMAL")
-        if self._is_new():
+        with db:
+            db.execute("BEGIN")
+            new = self._is_new()
+        if new:
             db.execute("PRAGMA auto_vacuum = INCREMENTAL")
         self._write_ahead()
-        if not self._is_new():
+        if not new:
             return
         with db:
             db.execute("BEGIN IMMEDIATE")
@@ -244,7 +229,8 @@ class CacheFile:
                     db.execute(statement)
 
     def _is_new(self) -> bool:
-        """Whether the file is empty. Raises for one that is not a cache of this version."""
+        """Whether the file is empty; in a transaction. Raises for one that is not a cache of this
+        version."""
         db = self._db
         (ours,) = db.execute("PRAGMA application_id").fetchone()
         (version,) = db.execute("PRAGMA user_version").fetchone()
@@ -252,7 +238,7 @@ class CacheFile:
             if version != FORMAT:
                 raise CacheUnreadable(
                     f"{self.path}: the cache is of format {version}, and this polyarch uses format "
-                    f"{FORMAT}: name another file, or remove the replies with {self._clearing}"
+                    f"{FORMAT}: name another file, or remove the replies with {clearing(self.path)}"
                 )
             return False
         (tables,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
@@ -270,7 +256,7 @@ class CacheFile:
                 (mode,) = self._db.execute("PRAGMA journal_mode = WAL").fetchone()
                 break
             except sqlite3.OperationalError as error:
-                if _kind(error) != sqlite3.SQLITE_BUSY or time.monotonic() > end:
+                if kind(error) != sqlite3.SQLITE_BUSY or time.monotonic() > end:
                     raise
                 time.sleep(0.01)
         if mode != "wal":
@@ -280,43 +266,22 @@ class CacheFile:
             )
 
     def _error(self, error: sqlite3.Error) -> CacheError:
-        """An error of SQLite, with what can be done about it."""
-        if isinstance(error, sqlite3.ProgrammingError):
-            return CacheError(f"{self.path}: the cache cannot be used: {error}")
-        match _kind(error):
-            case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
-                return CacheError(
-                    f"{self.path}: another process kept the cache locked for {self._patience:g} s: "
-                    "wait for it or stop it, then run again"
-                )
-            case sqlite3.SQLITE_FULL:
-                return CacheError(
-                    f"{self.path}: no space left for the cache: free some, or name another file"
-                )
-            case (
-                sqlite3.SQLITE_READONLY
-                | sqlite3.SQLITE_CANTOPEN
-                | sqlite3.SQLITE_PERM
-                | sqlite3.SQLITE_IOERR
-            ):
-                return CacheError(
-                    f"{self.path}: the cache cannot be read or written ({error}): check the file, "
-                    "its folder and who may write there, or name another file"
-                )
-            case sqlite3.SQLITE_NOTADB:
-                return CacheUnreadable(
-                    f"{self.path} is not a cache, or damaged: name another file, or delete it"
-                )
-        return self._damaged(str(error))
+        return explained(error, self.path, self._patience)
 
-    def _damaged(self, what: str) -> CacheUnreadable:
-        return CacheUnreadable(
-            f"{self.path}: the cache is damaged ({what}): remove it with {self._clearing}"
-        )
 
-    @property
-    def _clearing(self) -> str:
-        return f"`polyarch cache clear --file {shlex.quote(str(self.path))}`"
+def default_path() -> Path:
+    """Where the cache is: the file that POLYARCH_CACHE names, else one in the user's folder for
+    caches."""
+    named = os.environ.get("POLYARCH_CACHE")
+    if named:
+        return Path(named).expanduser()
+    if sys.platform == "win32":
+        folder = os.environ.get("LOCALAPPDATA") or "~/AppData/Local"
+    elif sys.platform == "darwin":
+        folder = "~/Library/Caches"
+    else:
+        folder = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(folder).expanduser() / "polyarch" / "replies.sqlite"
 
 
 def clear(path: Path, patience: float = 10.0) -> int | None:
@@ -352,11 +317,6 @@ def _create(path: Path) -> None:
         raise CacheError(
             f"{path}: the cache cannot be created ({error.strerror}): name another file"
         ) from error
-
-
-def _kind(error: sqlite3.Error) -> int:
-    """SQLite's primary error code; its plain error where it told none."""
-    return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
 
 
 @cache

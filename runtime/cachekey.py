@@ -10,7 +10,8 @@ from json import JSONEncoder
 from ..backends.base import Request
 from ..compiler.spec import ModelSpec
 from ..compiler.values import Image, Json
-from .cachefile import FORMAT, CacheError
+from .cacheerror import CacheError
+from .cachefile import FORMAT
 from .seeds import numbered
 
 __all__ = ["key_seed", "model_key", "request_key"]
@@ -29,24 +30,38 @@ def request_key(model: bytes, request: Request, seed: int) -> bytes:
     Who asks (step, question id, the pipeline's name for the model) is not in it, nor are the draws.
     """
     purpose = request.purpose
-    asked = [
+    texts = [purpose.role, purpose.question, request.prefix, *purpose.shown, *request.stop]
+    kinds: list[str] = []
+    for message in request.messages:
+        content = message.content
+        texts.append(message.role)
+        if isinstance(content, str):
+            kinds.append("text")
+            texts.append(content)
+        else:
+            kinds += ("parts", *map(_kind, content), "end")
+            texts += [part.url if isinstance(part, Image) else part for part in content]
+    if request.schema is not None:
+        kinds.append("schema")
+        texts.append(_schema_text(request.schema))
+    head = (
         seed,
         request.turn,
-        [[m.role, m.content if isinstance(m.content, str) else _parts(m.content)]
-         for m in request.messages],
-        purpose.role,
-        purpose.question,
-        purpose.shown,
-        request.prefix,
         float(request.temperature),
         float(request.top_p),
         request.top_k,
         request.max_tokens,
-        request.stop,
         request.logprobs,
-        request.schema,
-    ]  # fmt: skip
-    return sha256(model + _encode(asked).encode()).digest()
+        len(purpose.shown),
+        len(request.stop),
+        kinds,
+        # With their lengths, texts put together come apart in one way only.
+        [len(text) for text in texts],
+    )
+    key = sha256(model)
+    key.update(repr(head).encode())
+    key.update("".join(texts).encode("utf-8", "surrogatepass"))
+    return key.digest()
 
 
 def key_seed(key: bytes, number: int) -> int:
@@ -62,6 +77,19 @@ _encode = JSONEncoder(
     separators=(",", ":"), sort_keys=True, default=lambda value: _of_mapping(value)
 ).encode
 
+_schemas: dict[int, tuple[object, str]] = {}
+"""Schemas as texts, by identity: few are asked with again and again. Holding them here keeps their
+identities from being given to others."""
+
+
+def _schema_text(schema: Mapping[str, Json]) -> str:
+    known = _schemas.get(id(schema))
+    if known is None:
+        if len(_schemas) >= 64:
+            _schemas.clear()
+        known = _schemas[id(schema)] = (schema, _encode(schema))
+    return known[1]
+
 
 def _of_mapping(value: object) -> Json:
     if isinstance(value, Mapping):
@@ -69,8 +97,8 @@ def _of_mapping(value: object) -> Json:
     raise TypeError(f"{type(value).__name__} is no JSON")
 
 
-def _parts(content: tuple[str | Image, ...]) -> Json:
-    return [{"image": part.url} if isinstance(part, Image) else part for part in content]
+def _kind(part: str | Image) -> str:
+    return "image" if isinstance(part, Image) else "text"
 
 
 def _plain(value: object) -> Json:

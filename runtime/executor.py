@@ -328,7 +328,8 @@ class Running:
         """Start what the output needs, read it, and stop the rest."""
         graph = self._program.plan.graph
         start = self.now()
-        told = {"pipeline": graph.name, "seed": self._seed, "question": recorded(self.question)}
+        told: dict[str, Json] = {"pipeline": graph.name, "seed": self._seed}
+        told["question"] = recorded(self.question)
         self.emit("started", "", -1, told)
         async with self.group:
             output = Reader(Inputs([self._rows()[graph.output]]), None)
@@ -349,7 +350,7 @@ class Running:
             self._ledgers[""].spent,
             self._unread(),
             "; ".join(self.stopped[n] for n in graph.order if n in self.stopped),
-            tuple(self.lost),
+            tuple(sorted(self.lost, key=lambda one: (graph.order.index(one.step), one.place))),
             seconds,
             self._trace,
         )

@@ -6,7 +6,7 @@ from asyncio import get_running_loop
 from collections.abc import Mapping
 from typing import cast
 
-from ..backends.base import Backend, Request
+from ..backends.base import Backend
 from ..compiler.errors import BackendError, RateLimited
 from ..compiler.model import ModelInfo
 from ..compiler.registry import backend
@@ -22,7 +22,6 @@ class Model:
     """A model that can be asked, with everything that stands between a request and its backend."""
 
     __slots__ = (
-        "_rates",
         "backend",
         "circuit",
         "fallback",
@@ -32,6 +31,7 @@ class Model:
         "name",
         "patient",
         "price",
+        "rates",
         "retry",
         "spec",
         "timeout",
@@ -51,19 +51,7 @@ class Model:
         self.hedge_after = spec.hedge_after
         self.patient = spec.timeout is None and spec.hedge_after is None
         """Whether a request may take as long as it takes."""
-        self._rates = _rates(spec)
-
-    @property
-    def guarded(self) -> bool:
-        """Whether a request must be admitted before it is sent."""
-        return self._rates is not None or self.circuit.open
-
-    async def admit(self, request: Request) -> None:
-        """Wait until the rates allow one more. Raises `Unreachable` while the circuit is open."""
-        self.circuit.check()
-        if self._rates is not None:
-            tokens = self.backend.prompt_tokens(request) + request.max_tokens * len(request.draws)
-            await self._rates.enter(tokens)
+        self.rates = _rates(spec)
 
     def answered(self, seconds: float) -> None:
         """A request was answered after so many seconds."""

@@ -109,6 +109,8 @@ def _chat(given: Sequence[Message | Mapping[str, Json]]) -> Question:
 def _message(turn: Message | Mapping[str, Json], place: int) -> Message:
     if isinstance(turn, Message):
         return turn
+    if not isinstance(turn, Mapping):
+        raise InputError(f"message {place} is no object with role and content")
     role, content = turn.get("role"), turn.get("content")
     if role not in _ROLES:
         raise InputError(f"message {place}: the role is {role!r}, not one of {', '.join(_ROLES)}")

@@ -12,7 +12,10 @@ _MASK = (1 << 64) - 1
 def derive(seed: int, *names: str | int) -> int:
     """A 63-bit seed that depends on the run's seed and the names alone."""
     text = "\x1f".join(map(str, (seed, *names)))
-    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big") >> 1
+    return (
+        int.from_bytes(blake2b(text.encode(errors="surrogatepass"), digest_size=8).digest(), "big")
+        >> 1
+    )
 
 
 def numbered(seed: int, place: int, draw: int, turn: int) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -110,11 +110,13 @@ class Sending:
         model, step, run = self._model, self._step, self._run
         reserved = await self._reserve() if step.ledger.limited else None
         try:
-            if model.guarded:
-                await model.admit(self._request)
+            if model.rates is not None:
+                await model.rates.enter(self._bound().tokens)
             if not model.limit.enter():
                 await model.limit.wait(run.remaining(step.name))
             try:
+                if model.circuit.open:
+                    model.circuit.check()
                 self._sent = sent = run.now()
                 self._asked()
                 if model.patient:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Mapping
+from contextlib import aclosing
 from types import TracebackType
 from typing import Self
 
@@ -14,6 +14,7 @@ from ..compiler.values import Question
 from .events import Bus, Event, Listener
 from .executor import Program
 from .models import Models
+from .ordered import in_order
 from .questions import Asked, as_question
 from .result import Result
 
@@ -66,26 +67,15 @@ class Session:
         Questions are taken from the iterable only as they can be started, so memory does not grow
         with their number. The first error ends the batch and stops the others.
         """
-        coming = _all(questions)
-        waiting: deque[asyncio.Task[Result]] = deque()
-        number, more = 0, True
-        try:
-            while more or waiting:
-                while more and len(waiting) < concurrency:
-                    question = await anext(coming, None)
-                    if question is None:
-                        more = False
-                    else:
-                        work = self._numbered(number, question, seed)
-                        waiting.append(asyncio.create_task(work))
-                        number += 1
-                if waiting:
-                    yield await waiting[0]
-                    waiting.popleft()
-        finally:
-            for task in waiting:
-                task.cancel()
-            await asyncio.gather(*waiting, return_exceptions=True)
+
+        async def answer(numbered: tuple[int, Asked]) -> Result:
+            number, question = numbered
+            id = question.id if isinstance(question, Question) else str(number)
+            return await self.ask(question, seed=seed, id=id)
+
+        async with aclosing(in_order(answer, _numbered(questions), concurrency)) as answers:
+            async for _, result in answers:
+                yield result
 
     async def stream(
         self, question: Asked, *, seed: int = 0, id: str = ""
@@ -104,10 +94,6 @@ class Session:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
-    async def _numbered(self, number: int, question: Asked, seed: int) -> Result:
-        id = question.id if isinstance(question, Question) else str(number)
-        return await self.ask(question, seed=seed, id=id)
-
     async def aclose(self) -> None:
         """Close every model. Idempotent."""
         await self._models.aclose()
@@ -124,10 +110,15 @@ class Session:
         await self.aclose()
 
 
-async def _all(questions: Iterable[Asked] | AsyncIterable[Asked]) -> AsyncIterator[Asked]:
+async def _numbered(
+    questions: Iterable[Asked] | AsyncIterable[Asked],
+) -> AsyncGenerator[tuple[int, Asked], None]:
+    number = 0
     if isinstance(questions, AsyncIterable):
         async for question in questions:
-            yield question
+            yield number, question
+            number += 1
     else:
         for question in questions:
-            yield question
+            yield number, question
+            number += 1

@@ -117,7 +117,7 @@ def jitter(seed: int, longest: float = 5.0) -> Callable[[Request, Draw], float]:
 
 def random_pipeline(dice: Random, budget: str = "") -> str:
     """A pipeline of two models with one to three layers that decides in the end."""
-    steps = []
+    steps: list[str] = []
 
     def step(kind: str, **arguments: object) -> str:
         name = f"s{len(steps)}"

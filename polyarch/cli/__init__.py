@@ -25,6 +25,8 @@ COMMANDS = {
     "run": "Answer a question, or a file of questions, with a pipeline.",
     "ops": "List the operators, or explain one.",
     "schema": "Print the JSON Schema of pipeline files, for editors.",
+    "cache": "Show, prune or clear the cache of replies.",
+    "trace": "Show a trace, write it as a page, or run it again without a model.",
 }
 """Every command with its line of help; here, so that help imports no command."""
 

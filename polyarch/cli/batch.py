@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import sys
-from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, aclosing, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import BinaryIO
 
 import click
 
 from ..compiler.errors import InputError, PolyarchError
 from ..compiler.plan import Plan
+from ..runtime.ordered import in_order
 from ..runtime.progress import Progress, shown
 from ..runtime.result import Result
 from ..runtime.session import Session
@@ -22,9 +22,6 @@ from .errors import of_file, opened
 from .lines import Line, check, is_file, read
 
 __all__ = ["answer_all"]
-
-_AHEAD = 8
-"""Answers kept waiting for a slower one before them, as a multiple of the concurrency."""
 
 
 async def answer_all(
@@ -45,10 +42,16 @@ async def answer_all(
     async with Session(plan, listeners=listeners) as session, _showing(progress):
 
         async def ask(line: Line) -> Result:
-            return await session.ask(line.question, seed=seed)
+            """The answer; an error says which line it is about."""
+            try:
+                return await session.ask(line.question, seed=seed)
+            except PolyarchError as error:
+                error.add_note(f"{line.where}, question {line.question.id!r}")
+                raise
 
+        lines = read(source, plan.graph.question)
         with _sink(out) as write:
-            await _written(_in_order(ask, read(source, plan.graph.question), concurrency), write)
+            await _written(in_order(ask, lines, concurrency), write)
 
 
 def _showing(progress: Progress | None) -> AbstractAsyncContextManager[object]:
@@ -77,70 +80,11 @@ def _write(out: str, stream: BinaryIO, line: bytes) -> None:
         stream.flush()
 
 
-async def _written(answers: AsyncGenerator[Result, None], write: Callable[[bytes], None]) -> None:
+async def _written(
+    answers: AsyncGenerator[tuple[Line, Result], None], write: Callable[[bytes], None]
+) -> None:
     async with aclosing(answers):
-        async for result in answers:
+        async for _, result in answers:
             line = json.dumps(result.record(), ensure_ascii=False) + "\n"
             # Half a surrogate pair is no UTF-8; with a backslash it is valid JSON again.
             write(line.encode("utf-8", "backslashreplace"))
-
-
-class _Asked(NamedTuple):
-    line: Line
-    answer: asyncio.Task[Result]
-
-
-async def _in_order(
-    ask: Callable[[Line], Coroutine[Any, Any, Result]],
-    lines: AsyncGenerator[Line, None],
-    concurrency: int,
-) -> AsyncGenerator[Result, None]:
-    """Answers in the order asked, `concurrency` questions under way; the first error ends it.
-
-    Unlike `Session.map`, an answer is given out while the next question is still awaited: whoever
-    writes questions into a pipe may wait for an answer before writing the next.
-    """
-    asked: asyncio.Queue[_Asked | None] = asyncio.Queue()
-    room = asyncio.Semaphore(_AHEAD * concurrency)
-    under_way: set[asyncio.Task[Result]] = set()
-    starting = asyncio.create_task(_start(ask, lines, concurrency, room, asked, under_way))
-    starting.add_done_callback(lambda _: asked.put_nowait(None))
-    try:
-        while (one := await asked.get()) is not None:
-            yield await _named(one)
-            under_way.discard(one.answer)
-            room.release()
-        await starting
-    finally:
-        for task in (starting, *under_way):
-            task.cancel()
-        await asyncio.gather(starting, *under_way, return_exceptions=True)
-
-
-async def _start(
-    ask: Callable[[Line], Coroutine[Any, Any, Result]],
-    lines: AsyncGenerator[Line, None],
-    concurrency: int,
-    room: asyncio.Semaphore,
-    asked: asyncio.Queue[_Asked | None],
-    under_way: set[asyncio.Task[Result]],
-) -> None:
-    """Ask each question as soon as fewer than `concurrency` are under way and there is room."""
-    free = asyncio.Semaphore(concurrency)
-    async with aclosing(lines):
-        async for line in lines:
-            await room.acquire()
-            await free.acquire()
-            task = asyncio.create_task(ask(line))
-            task.add_done_callback(lambda _: free.release())
-            under_way.add(task)
-            asked.put_nowait(_Asked(line, task))
-
-
-async def _named(one: _Asked) -> Result:
-    """The answer; an error says which line it is about."""
-    try:
-        return await one.answer
-    except PolyarchError as error:
-        error.add_note(f"{one.line.where}, question {one.line.question.id!r}")
-        raise

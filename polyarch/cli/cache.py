@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..runtime.cache import default_path
-from ..runtime.cachefile import CacheFile, clear
+from ..runtime.cachefile import CacheFile, clear, default_path
 from .errors import as_json
 
 if TYPE_CHECKING:
@@ -26,24 +25,21 @@ _BYTES |= {"kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40}
 _DAY, _HOUR, _MINUTE = 86400, 3600, 60
 
 
-class _Amount(click.ParamType):
-    """A number with a unit."""
+def _amount(units: Mapping[str, int], example: str) -> Callable[..., int | None]:
+    """A callback that reads a number with a unit."""
 
-    def __init__(self, name: str, units: Mapping[str, int], example: str) -> None:
-        self.name = name
-        self._units = units
-        self._example = example
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> int:
-        read = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([A-Za-z]+)", str(value))
-        if read is None or read[2].lower() not in self._units:
-            units = ", ".join(self._units)
-            self.fail(
-                f"{value!r}: write a number and a unit, as in {self._example}; units are {units}"
+    def read(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
+        if value is None:
+            return None
+        parts = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([A-Za-z]+)", value)
+        if parts is None or parts[2].lower() not in units:
+            raise click.BadParameter(
+                f"{value!r}: write a number and a unit, as in {example}; units are "
+                + ", ".join(units)
             )
-        return int(float(read[1]) * self._units[read[2].lower()])
+        return int(float(parts[1]) * units[parts[2].lower()])
+
+    return read
 
 
 @click.command("cache")
@@ -55,12 +51,14 @@ class _Amount(click.ParamType):
 )
 @click.option(
     "--older-than",
-    type=_Amount("age", _SECONDS, "30d"),
+    metavar="AGE",
+    callback=_amount(_SECONDS, "30d"),
     help="Prune replies drawn longer ago than this, as 30d or 12h.",
 )
 @click.option(
     "--larger-than",
-    type=_Amount("size", _BYTES, "1GB"),
+    metavar="SIZE",
+    callback=_amount(_BYTES, "1GB"),
     help="If the cache is larger than this, prune what was not used for longest.",
 )
 @click.option("--json", is_flag=True, callback=as_json, help="Tell it as JSON.")

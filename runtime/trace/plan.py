@@ -66,7 +66,9 @@ def _stand_in(spec: ModelSpec) -> ModelSpec:
     return ModelSpec(
         model=f"scripted/{spec.model}",
         price=PriceSpec(prompt=price.prompt, completion=price.completion, cached=price.cached),
-        concurrency=None if spec.concurrency == "adaptive" else spec.concurrency or info.concurrency,
+        concurrency=None
+        if spec.concurrency == "adaptive"
+        else spec.concurrency or info.concurrency,
         retries=0,
         fallback=spec.fallback,
     )

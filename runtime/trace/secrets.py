@@ -16,11 +16,34 @@ REDACTED = "[redacted]"
 """Stands where something secret stood."""
 
 _NAMES = frozenset(
-    """
-    accesskey accesstoken apikey apitoken auth authorization authtoken bearer clientsecret cookie
-    credential credentials idtoken password passwd privatekey proxyauthorization pwd refreshtoken
-    secret secretaccesskey secretkey sessiontoken setcookie token xapikey
-    """.split()
+    [
+        "accesskey",
+        "accesstoken",
+        "apikey",
+        "apitoken",
+        "auth",
+        "authorization",
+        "authtoken",
+        "bearer",
+        "clientsecret",
+        "cookie",
+        "credential",
+        "credentials",
+        "idtoken",
+        "password",
+        "passwd",
+        "privatekey",
+        "proxyauthorization",
+        "pwd",
+        "refreshtoken",
+        "secret",
+        "secretaccesskey",
+        "secretkey",
+        "sessiontoken",
+        "setcookie",
+        "token",
+        "xapikey",
+    ]
 )
 """Keys whose values are secret, whatever they are; in lower case, without - and _."""
 
@@ -49,11 +72,10 @@ _SHAPES = tuple(
 )
 
 _MARKS = (
-    *("sk-", "bearer", "authorization", "secret", "passw", "cookie", "credential", "private"),
-    *("api_key", "api-key", "apikey", "accesskey", "access_key", "access-key"),
-    *(f"{word}{end}" for word in ("token", "auth", "pwd") for end in ('"', "\\", "'", "=", ":")),
-    *("://", "akia", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "hf_", "aiza"),
-    *("xox", "eyj"),
+    *("sk-", "bearer", "authorization", "secret", "passw", "cookie", "credential", "private key"),
+    *("api_key", "api-key", "apikey", "_token", "-token", "://", "akia", "aiza", "xox", "eyj"),
+    *("ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "hf_"),
+    *('key"', 'token"', 'auth"', 'pwd"', 'bearer"'),
 )
 """One of these is in every line that holds a secret; in lower case."""
 
@@ -73,9 +95,7 @@ class Secrets:
             for name, value in named.items()
             if _VARIABLE.search(name) and len(value) >= _SHORTEST
         )
-        self._written = tuple(
-            json.dumps(value, ensure_ascii=False)[1:-1] for value in self._values
-        )
+        self._written = tuple(json.dumps(value, ensure_ascii=False)[1:-1] for value in self._values)
 
     def suspected(self, line: str) -> bool:
         """Whether a line of JSON has to be looked at closely. Quick, and never wrongly no."""

@@ -7,7 +7,7 @@ import pytest
 from polyarch.backends.base import Draw, Piece, Request
 from polyarch.backends.scripted import Script, Scripted, info, open_backend
 from polyarch.compiler.errors import BadRequest, NotRecorded, RateLimited, ServerFailed
-from polyarch.compiler.values import Message, Purpose
+from polyarch.compiler.values import Json, Message, Purpose
 from polyarch.runtime.virtual import run
 
 
@@ -63,7 +63,7 @@ def test_max_tokens_cut_a_reply_off() -> None:
 
 
 def test_rules_in_yaml() -> None:
-    rules = {
+    rules: dict[str, Json] = {
         "replies": [
             {"role": "verify", "texts": "right"},
             {"contains": "2 + 2", "texts": ["4", "5"], "latency": 2},
@@ -92,6 +92,6 @@ def test_rules_in_yaml() -> None:
         ({"latency": -1}, "latency"),
     ],
 )
-def test_wrong_options_are_refused(options: dict[str, object], told: str) -> None:
+def test_wrong_options_are_refused(options: dict[str, Json], told: str) -> None:
     with pytest.raises(BadRequest, match=told):
-        open_backend("x", options)  # type: ignore[arg-type]
+        open_backend("x", options)

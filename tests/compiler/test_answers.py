@@ -11,8 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from polyarch.compiler import answers
-from polyarch.compiler.answers import Answer, AnswerKind, answer_kind
+from polyarch.compiler.answers import Answer, AnswerKind, answer_kind, boxed
 from polyarch.compiler.errors import MissingPackage
 
 
@@ -350,7 +349,7 @@ def test_mathematics_is_compared_in_threads_too() -> None:
 
 
 def test_boxed_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(answers, "find_spec", lambda name: None)
+    monkeypatch.setattr(boxed, "find_spec", lambda name: None)
     with pytest.raises(MissingPackage, match=r"pip install 'polyarch\[math\]'"):
         answer_kind("boxed")
 

@@ -1,4 +1,4 @@
-"""However a pipeline file is damaged, it compiles or is refused with places; nothing else happens."""
+"""However a pipeline file is damaged, it compiles or is refused with places, nothing else."""
 
 from __future__ import annotations
 
@@ -170,7 +170,11 @@ def damage_text(dice: Random, text: str) -> str:
         case 4:
             return text[:at] + chr(dice.randrange(0x3000)) + text[at:]
         case 5:
-            return text[:at] + dice.choice(["{", "}", "[", "]", ": ", "&a ", "*a", "\t", "'", "|"]) + text[at:]
+            return (
+                text[:at]
+                + dice.choice(["{", "}", "[", "]", ": ", "&a ", "*a", "\t", "'", "|"])
+                + text[at:]
+            )
         case _:
             return text[:at] + text[at + dice.randrange(9) :]
     return "\n".join(lines)
@@ -183,7 +187,12 @@ def damaged(dice: Random) -> str:
         for _ in range(dice.randint(1, 3)):
             if places(tree):
                 damage_tree(dice, tree)
-        text = yaml.dump(tree, Dumper=yaml.CSafeDumper, sort_keys=False, default_flow_style=dice.choice([None, True]))
+        text = yaml.dump(
+            tree,
+            Dumper=yaml.CSafeDumper,
+            sort_keys=False,
+            default_flow_style=dice.choice([None, True]),
+        )
     for _ in range(dice.choice([0, 0, 0, 1, 2])):
         text = damage_text(dice, text) or "x"
     return text

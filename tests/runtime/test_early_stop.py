@@ -18,7 +18,7 @@ N = 40
 
 
 def apart(request: Request, draw: Draw) -> float:
-    """No two draws end at once, so that whatever is opened has been sent before the next is read."""
+    """No two draws end at once: whatever is opened has been sent before the next is read."""
     return 1 + draw.index / 256
 
 
@@ -132,7 +132,6 @@ def test_latency_changes_the_waste_and_nothing_else() -> None:
 
 def test_cancelled_tokens_are_charged() -> None:
     result, backend = voted([7] * N, "stop_at: exact", 8, 4)
-    read = N // 2 + 1
     opened = 28
     prompt = len("What is 2 + 2?") // 4
     tokens = len("the answer is 7") // 4

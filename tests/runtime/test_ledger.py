@@ -223,9 +223,9 @@ def test_accounts_add_up() -> None:
         await waiting
         inner.settle(Reservation(2, 10, 0.0), Usage(calls=2, prompt_tokens=10))
         assert inner.spent == outer.spent == Usage(3, 30, 0, 5)
-        with pytest.raises(BudgetExhausted, match="inner: .* 1 calls, and 0 of 3"):
+        with pytest.raises(BudgetExhausted, match=r"inner: .* 1 calls, and 0 of 3"):
             await inner.reserve(Reservation(1, 1, 0.0))
-        with pytest.raises(BudgetExhausted, match="outer: .* 66 tokens, and 65 of 100"):
+        with pytest.raises(BudgetExhausted, match=r"outer: .* 66 tokens, and 65 of 100"):
             await outer.reserve(Reservation(1, 66, 0.0))
         assert not Ledger("free", Budget()).limited
 

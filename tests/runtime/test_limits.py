@@ -60,7 +60,8 @@ def test_limits_hold_for_random_pipelines() -> None:
 
         run(main())
         for name, spec in plan.graph.models.items():
-            drawn = (spec.concurrency or 1) * (spec.max_draws or 64)
+            assert isinstance(spec.concurrency, int)
+            drawn = spec.concurrency * (spec.max_draws or 64)
             assert backends[name].log.most_under_way <= drawn
 
 
@@ -83,7 +84,7 @@ def test_results_come_in_the_order_asked_and_questions_are_taken_as_needed() -> 
         async with Session(plan, backends={"m": backend}) as session:
             async for result in session.map(questions(), concurrency=4):  # type: ignore[arg-type]
                 told.append(result.answer)
-                assert len(taken) <= len(told) + 4
+                assert len(taken) <= len(told) + 8 * 4 + 1
         return told
 
     assert run(main()) == [str(i) for i in range(50)]

@@ -1,4 +1,4 @@
-"""Edges: index order, no barriers, exact windows, closing that reaches the source and no further."""
+"""Edges: index order, no barriers, exact windows, closing that reaches just the source."""
 
 from __future__ import annotations
 
@@ -63,9 +63,7 @@ class Hands:
         await self._work(index)
         return candidate(f"d{index}", index)
 
-    async def draw_together(
-        self, draws: range, deliver: Callable[[int, Candidate], None]
-    ) -> None:
+    async def draw_together(self, draws: range, deliver: Callable[[int, Candidate], None]) -> None:
         async def one(place: int) -> None:
             deliver(place, await self.draw(place))
 

@@ -5,6 +5,7 @@ files it uses."""
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -99,7 +100,7 @@ def test_only_printed_things_change(tmp_path: Path) -> None:
 def test_the_backend_comes_before_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
     """Own, then the model's, then the backend's, then the library's."""
     settle = sys.modules["polyarch.compiler.passes.settle"]
-    real = settle.model_info  # type: ignore[attr-defined]
+    real: Callable[[ModelSpec], ModelInfo] = settle.model_info
 
     def info(spec: ModelSpec) -> ModelInfo:
         return replace(real(spec), parameters={"temperature": 0.25}, max_tokens=33)

@@ -1,0 +1,1 @@
+"""Text to plan: source, spec, graph, passes, price, emit."""

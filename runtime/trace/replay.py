@@ -1,0 +1,327 @@
+"""Run a pipeline again from its trace: the same requests, the recorded replies, no model.
+
+A replay happens in virtual time, with the latencies that were recorded, so it takes no longer than
+the operators' own work and its times are the recorded ones. A reply is found by step, place, ask and
+turn, and only if the prompt that asks for it is the recorded one. A request without such a reply is
+never sent anywhere: it stays open, as one that was cancelled did, until nothing else can happen;
+if the run cannot do without it, that is `NotRecorded`.
+
+So an edit is honest. One changed reply changes what the steps after it compute, and what they ask.
+Steps that ask nothing (vote, select, …) are computed anew; so is everything that was asked in the
+same words. A request whose prompt differs from the recorded one has no reply, for nobody knows what
+the model would have said, unless an edit gives that reply, too. What early stopping leaves unread
+needs none.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncGenerator, Iterable, Sequence
+from dataclasses import dataclass
+from typing import NoReturn
+
+from ...backends.base import Backend, Draw, Piece, Request
+from ...compiler.errors import InputError, NotRecorded, PolyarchError, RateLimited
+from ...compiler.names import nearest
+from ...compiler.op import Each
+from ...compiler.plan import Plan
+from ..events import Listener
+from ..questions import digest, restored
+from ..result import Result
+from ..seeds import derive, numbered
+from ..session import Session
+from ..virtual import run as in_virtual_time
+from .outline import Asked, Drawn, Run, outline
+from .plan import rebuilt
+from .read import Trace
+
+__all__ = ["Edit", "Recorded", "edit", "replay"]
+
+_PATIENCE = 1e-3
+"""Virtual seconds that everything else gets before what is missing is told."""
+
+_SHOWN = 5
+"""Names that an error lists."""
+
+_SEARCHED = 4096
+"""Places among which that of an unknown request is looked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """A reply to be changed: of a step, and as far as needed of a place, an ask and a turn."""
+
+    step: str
+    numbers: tuple[int, ...]
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.step}[{':'.join(map(str, self.numbers))}]" if self.numbers else self.step
+
+
+_EDIT = re.compile(r"(?P<step>[^\[\]=]+?)(\[(?P<numbers>\d+(:\d+){0,2})\])?=(?P<text>.*)", re.S)
+
+
+def edit(written: str) -> Edit:
+    """An edit as the command line writes it: `STEP=TEXT`, `STEP[PLACE]=TEXT`,
+    `STEP[PLACE:ASK]=TEXT` or `STEP[PLACE:ASK:TURN]=TEXT`. Raises `InputError`.
+
+    >>> edit("drafts[3]=the answer is 4")
+    Edit(step='drafts', numbers=(3,), text='the answer is 4')
+    """
+    found = _EDIT.fullmatch(written)
+    if found is None:
+        raise InputError(f"an edit is written STEP[PLACE]=TEXT, not {written!r}")
+    numbers = tuple(int(number) for number in (found["numbers"] or "").split(":") if number)
+    return Edit(found["step"].strip(), numbers, found["text"])
+
+
+def replay(
+    trace: Trace,
+    edits: Sequence[Edit] = (),
+    *,
+    question: str | None = None,
+    listeners: Iterable[Listener] = (),
+    plan: Plan | None = None,
+) -> list[Result]:
+    """Run the questions of a trace again, one after the other, with no model.
+
+    `question` chooses one by its id; edits are of one question. `plan` is the trace's own, if it
+    was built already.
+    Raises `InputError` for an edit of what is not there, `NotRecorded` for a reply that is needed
+    and not recorded, `VersionMismatch`, and what the run raises.
+    """
+    runs = [run for run in outline(trace.events) if question in (None, run.id)]
+    if not runs:
+        raise InputError(
+            "the trace holds no question" + ("" if question is None else f" {question!r}")
+        )
+    if edits and len(runs) > 1:
+        raise InputError(
+            f"the trace holds {len(runs)} questions; say which one is edited: "
+            f"{', '.join(repr(run.id) for run in runs[:5])}{', …' if len(runs) > 5 else ''}"
+        )
+    if plan is None:
+        plan = rebuilt(trace.header.plan, trace.header.polyarch)
+    return [_replayed(plan, run, edits, tuple(listeners)) for run in runs]
+
+
+def _replayed(plan: Plan, run: Run, edits: Sequence[Edit], listeners: Sequence[Listener]) -> Result:
+    told = Recorded(plan, run, edits)
+    asked = restored(run.question, run.id)
+
+    async def main() -> Result:
+        backends = {name: _Voice(name, told) for name in plan.graph.models}
+        async with Session(plan, backends=backends, listeners=listeners) as session:
+            return await session.ask(asked, seed=run.seed)
+
+    try:
+        result = in_virtual_time(main())
+    except PolyarchError as error:
+        told.check(error)
+        raise
+    told.check(None)
+    return result
+
+
+@dataclass(slots=True)
+class _Reply:
+    """A draw that was asked for: where, when first, by which prompt, and what came."""
+
+    step: str
+    place: int
+    ask: int
+    turn: int
+    at: float
+    digest: int | None
+    drawn: Drawn | None = None
+    edit: Edit | None = None
+
+    def __str__(self) -> str:
+        return f"{self.step}[{self.place}:{self.ask}:{self.turn}]"
+
+
+class Recorded:
+    """The replies of one run, some of them edited, by the seeds of their draws: those derive from
+    the run's seed, question, step, place, ask and turn alone."""
+
+    def __init__(self, plan: Plan, run: Run, edits: Sequence[Edit] = ()) -> None:
+        """Raises `InputError` for an edit of no step, or of more than one reply."""
+        root = derive(run.seed, run.id)
+        self.due = run.ended - run.began
+        """The virtual time at which nothing more will come."""
+        self._stuck = False
+        self._waiting: dict[int, str] = {}
+        """What is asked and has no reply, by seed: which, and why."""
+        self._seeds = {name: derive(root, name) for name in plan.graph.nodes}
+        self._each = {n.name for n in plan.graph.nodes.values() if isinstance(n.op, Each)}
+        self._replies: dict[int, _Reply] = {}
+        for asked in run.asked:
+            self._ask(asked)
+        self._edits = [self._edited(one) for one in edits]
+        self._used: set[int] = set()
+
+    def find(self, request: Request, draw: Draw) -> _Reply | str:
+        """The reply to a draw, or why there is none."""
+        reply = self._replies.get(draw.seed)
+        if reply is None:
+            return f"{self._name(request, draw)} was not asked in the recorded run"
+        if reply.edit is not None:
+            self._used.add(draw.seed)
+        elif reply.drawn is None:
+            return f"{reply} was asked in the recorded run, and not answered"
+        elif reply.digest not in (None, digest(request.messages)):
+            why = "" if self._edits else ": this polyarch words it otherwise, or it was redacted"
+            return f"{reply} is asked with another prompt than the recorded one{why}"
+        return reply
+
+    async def wait(self, seed: int, why: str) -> NoReturn:
+        """Wait for a reply that nobody knows: until cancelled, or nothing else can happen.
+
+        Raises `NotRecorded`.
+        """
+        self._waiting[seed] = why
+        now = asyncio.get_running_loop().time
+        try:
+            while (left := self.due - now()) >= 0:
+                await asyncio.sleep(left + _PATIENCE)
+        except asyncio.CancelledError:
+            if not self._stuck:
+                del self._waiting[seed]
+            raise
+        self._stuck = True
+        raise NotRecorded(why)
+
+    def check(self, error: PolyarchError | None) -> None:
+        """Raise what was missing, or which edit was of nothing."""
+        if self._stuck:
+            missing = sorted(self._waiting.values())
+            more = f"\n  and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
+            raise NotRecorded(
+                "the trace does not hold what the run needs\n  "
+                + "\n  ".join(missing[:_SHOWN])
+                + more
+                + "\ngive such a reply with --edit 'STEP[PLACE:ASK:TURN]=TEXT'"
+            ) from error
+        if error is None:
+            for seed, one in self._edits:
+                if seed not in self._used and self._replies[seed].at < 0:
+                    raise InputError(f"nothing is asked by the name of {one}")
+
+    def _ask(self, asked: Asked) -> None:
+        """Take a request in, its draws and their replies."""
+        each = asked.step in self._each
+        drawn = {one.ask: one for one in asked.drawn}
+        for ask in range(asked.ask, asked.ask + asked.draws):
+            place = asked.place if each else asked.place + ask - asked.ask
+            reply = _Reply(asked.step, place, ask, asked.turn, asked.at, asked.digest)
+            known = self._replies.setdefault(self._seed(reply), reply)
+            known.drawn = drawn.get(ask, known.drawn)
+
+    def _seed(self, reply: _Reply) -> int:
+        place = reply.place if reply.step in self._each else 0
+        return numbered(self._seeds[reply.step], place, reply.ask, reply.turn)
+
+    def _edited(self, one: Edit) -> tuple[int, Edit]:
+        if one.step not in self._seeds:
+            raise InputError(f"no step {one.step!r}; {nearest(one.step, self._seeds)}")
+        meant = [
+            (seed, reply)
+            for seed, reply in self._replies.items()
+            if reply.step == one.step
+            and (reply.place, reply.ask, reply.turn)[: len(one.numbers)] == one.numbers
+        ]
+        if len(one.numbers) < 3:
+            meant = [(seed, reply) for seed, reply in meant if reply.turn == 0]
+        if len(meant) > 1:
+            some = ", ".join(str(reply) for _, reply in meant[:_SHOWN])
+            raise InputError(f"{one} is more than one reply: {some}{', …' * (len(meant) > _SHOWN)}")
+        if not meant:
+            meant = [self._unheard(one)]
+        seed, reply = meant[0]
+        reply.edit = one
+        return seed, one
+
+    def _unheard(self, one: Edit) -> tuple[int, _Reply]:
+        """A place for a reply that was never asked for, and may be now."""
+        if not one.numbers:
+            raise InputError(f"step {one.step!r} asked nothing; say which reply is meant")
+        place, *rest = one.numbers
+        ask, turn = (*rest, 0)[:2] if rest else (place, 0)
+        reply = _Reply(one.step, place, ask, turn, -1.0, None)
+        seed = self._seed(reply)
+        self._replies[seed] = reply
+        return seed, reply
+
+    def _name(self, request: Request, draw: Draw) -> str:
+        """How an edit would name a draw that is not in the trace."""
+        places = range(_SEARCHED) if request.step in self._each else (draw.index,)
+        for place in places:
+            reply = _Reply(request.step, place, draw.index, request.turn, -1.0, None)
+            if self._seed(reply) == draw.seed:
+                return str(reply)
+        return f"{request.step}, ask {draw.index}, turn {request.turn},"
+
+
+class _Voice(Backend):
+    """One model of a recorded run."""
+
+    def __init__(self, name: str, told: Recorded) -> None:
+        self._name = name
+        self._told = told
+
+    async def generate(self, request: Request) -> AsyncGenerator[Piece, None]:
+        """The recorded replies, each as long after the request as it came.
+
+        Raises `RateLimited` for what another model answered in this one's place.
+        """
+        told, now = self._told, asyncio.get_running_loop().time
+        found = [(draw, told.find(request, draw)) for draw in request.draws]
+        known = [(draw, reply) for draw, reply in found if isinstance(reply, _Reply)]
+        known.sort(key=lambda one: _seconds(one[1]))
+        mine = [(draw, reply) for draw, reply in known if self._said(reply)]
+        start = now()
+        told.due = max([told.due, *(start + _seconds(reply) for _, reply in mine)])
+        drawn = [reply.drawn for _, reply in mine if reply.drawn is not None]
+        yield Piece(
+            request.draws[0].index,
+            prompt_tokens=sum(one.prompt for one in drawn),
+            cached_tokens=sum(one.cached for one in drawn),
+        )
+        for draw, reply in mine:
+            await asyncio.sleep(max(0.0, start + _seconds(reply) - now()))
+            yield _piece(draw, reply)
+        if len(mine) < len(known):
+            raise RateLimited("another model answered in the recorded run")
+        for draw, why in found:
+            if isinstance(why, str):
+                await told.wait(draw.seed, why)
+
+    def prompt_tokens(self, request: Request) -> int:
+        """As many as were recorded."""
+        found = [self._told.find(request, draw) for draw in request.draws]
+        drawn = [one.drawn for one in found if isinstance(one, _Reply) and one.drawn is not None]
+        return sum(one.prompt for one in drawn) if drawn else super().prompt_tokens(request)
+
+    async def aclose(self) -> None:
+        """There is nothing to release."""
+
+    def _said(self, reply: _Reply) -> bool:
+        return reply.edit is not None or reply.drawn is None or reply.drawn.model == self._name
+
+
+def _seconds(reply: _Reply) -> float:
+    return 0.0 if reply.drawn is None else max(0.0, reply.drawn.at - reply.at)
+
+
+def _piece(draw: Draw, reply: _Reply) -> Piece:
+    drawn, edit = reply.drawn, reply.edit
+    if edit is None:
+        assert drawn is not None
+        return Piece(
+            draw.index, drawn.text, completion_tokens=drawn.tokens, finish=drawn.finish or "stop"
+        )
+    # Nobody counted the tokens of an edited reply.
+    tokens = max(1, len(edit.text) // 4) if drawn is None else drawn.tokens
+    return Piece(draw.index, edit.text, completion_tokens=tokens, finish="stop")

@@ -1,0 +1,248 @@
+"""What happens when a request fails: retries, time-outs, fallbacks, circuits, hedges, rates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+
+import pytest
+from sim import compiled, simulate, solo, steady
+
+from polyarch.backends.base import Draw, Request
+from polyarch.backends.scripted import Script, Scripted
+from polyarch.compiler.errors import (
+    BackendError,
+    BadRequest,
+    RateLimited,
+    ServerFailed,
+    StepFailed,
+    TimedOut,
+    TooLong,
+    Unauthorized,
+    Unreachable,
+)
+from polyarch.runtime.circuit import Circuit
+from polyarch.runtime.limits import Adaptive
+from polyarch.runtime.result import Result
+from polyarch.runtime.retry import Retry
+
+ONE = """\
+name: p
+answer: number
+models: {m: {model: scripted/x, %s}}
+steps:
+  draft: {op: generate}
+"""
+
+
+def failing(times: int, error: BackendError, latency: float = 1.0) -> Callable[..., Script]:
+    """A model whose first requests end with an error."""
+    left = [times]
+
+    def reply(request: Request, draw: Draw) -> Script:
+        left[0] -= 1
+        failed = left[0] >= 0
+        return Script("4", latency, error if failed else None)
+
+    return reply
+
+
+def happened(result: Result, what: str) -> list[dict[str, object]]:
+    return [dict(event.data) for event in result.trace if event.what == what]
+
+
+@pytest.mark.parametrize(
+    "error", [Unreachable("x"), ServerFailed("x"), TimedOut("x"), RateLimited("x")]
+)
+def test_passing_failures_are_asked_again(error: BackendError) -> None:
+    result, backend = solo(ONE % "retries: 2", failing(2, error))
+    assert (str(result), backend.log.requests, result.usage.calls) == ("4", 3, 3)
+    assert len(happened(result, "retried")) == 2
+
+
+@pytest.mark.parametrize("error", [BadRequest("x"), Unauthorized("x"), TooLong("x")])
+def test_what_cannot_pass_is_asked_once(error: BackendError) -> None:
+    backend = Scripted(failing(1, error))
+    with pytest.raises(StepFailed) as caught:
+        simulate(compiled(ONE % "retries: 9"), {"m": backend})
+    assert caught.value.__cause__ is error
+    assert backend.log.requests == 1
+
+
+def test_retries_end() -> None:
+    backend = Scripted(failing(9, ServerFailed("boom")))
+    with pytest.raises(StepFailed, match="boom"):
+        simulate(compiled(ONE % "retries: 3"), {"m": backend})
+    assert backend.log.requests == 4
+
+
+def test_retry_after_is_honoured() -> None:
+    told = failing(1, RateLimited("slow down", retry_after=17.0))
+    result, _ = solo(ONE % "retries: 1", told)
+    assert result.seconds == pytest.approx(1 + 17 + 1)
+
+
+def test_waits_grow_and_are_bounded() -> None:
+    retry, error = Retry(times=20, first=0.5, longest=30.0), ServerFailed("x")
+    longest = [
+        max(retry.wait(error, attempt, Random(seed)) or 0.0 for seed in range(300))
+        for attempt in range(10)
+    ]
+    for attempt, wait in enumerate(longest):
+        bound = min(30.0, 0.5 * 2**attempt)
+        assert 0.9 * bound < wait <= bound
+    assert retry.wait(error, 20, Random(0)) is None
+
+
+def test_only_what_is_missing_of_several_draws_is_asked_again() -> None:
+    text = (ONE % "max_draws: 4, retries: 1").replace("generate", "generate, n: 4")
+    text = text.replace("steps:", "output: {from: draft, keep: 4}\nsteps:")
+    failed = []
+
+    def reply(request: Request, draw: Draw) -> Script:
+        if draw.index == 2 and not failed:
+            failed.append(draw)
+            return Script(latency=3.0, fault=ServerFailed("x"))
+        return Script(f"{draw.index}", latency=float(draw.index))
+
+    result, backend = solo(text, reply, keep=True)
+    assert [c.text for c in result.candidates] == ["0", "1", "2", "3"]
+    # Draw 3 was still being written when the request broke off.
+    assert [[d.index for d in r.draws] for r in backend.log.seen] == [[0, 1, 2, 3], [2, 3]]
+
+
+def test_a_request_has_its_time() -> None:
+    backend = Scripted(steady, latency=60.0)
+    with pytest.raises(StepFailed, match="no reply within 5 s") as caught:
+        simulate(compiled(ONE % "timeout: 5, retries: 1"), {"m": backend})
+    assert isinstance(caught.value.__cause__, TimedOut)
+    assert (backend.log.requests, backend.log.cancelled) == (2, 2)
+
+
+def test_another_model_stands_in() -> None:
+    text = """\
+name: p
+answer: number
+models:
+  m: {model: scripted/x, retries: 1, fallback: [o]}
+  o: {model: scripted/y}
+steps:
+  draft: {op: generate, model: m}
+"""
+    first, second = Scripted(failing(99, Unreachable("gone"))), Scripted(steady)
+    result = simulate(compiled(text), {"m": first, "o": second})
+    assert (str(result), result.candidates[0].origin.model) == ("4", "o")
+    assert (first.log.requests, second.log.requests) == (2, 1)
+    assert happened(result, "fell back")[0]["instead"] == "o"
+
+
+def test_a_bad_request_does_not_fall_back() -> None:
+    text = """\
+name: p
+models:
+  m: {model: scripted/x, fallback: [o]}
+  o: {model: scripted/y}
+steps:
+  draft: {op: generate, model: m}
+"""
+    first, second = Scripted(failing(1, BadRequest("no"))), Scripted(steady)
+    with pytest.raises(StepFailed, match="no"):
+        simulate(compiled(text), {"m": first, "o": second})
+    assert second.log.requests == 0
+
+
+def test_a_straggler_is_overtaken_and_charged() -> None:
+    def reply(request: Request, draw: Draw) -> Script:
+        slow = not backend_asked
+        backend_asked.append(draw)
+        return Script("4" if slow else "44", 100.0 if slow else 1.0)
+
+    backend_asked: list[Draw] = []
+    result, backend = solo(ONE % "hedge_after: 10", reply)
+    assert (str(result), result.seconds) == ("44", pytest.approx(11.0))
+    assert (backend.log.asked, backend.log.cancelled, backend.log.under_way) == (2, 1, 0)
+    assert result.usage.calls == 2
+    assert len(happened(result, "hedged")) == 1
+
+
+def test_no_hedge_without_need() -> None:
+    result, backend = solo(ONE % "hedge_after: 10", steady, 9.0)
+    assert (backend.log.asked, result.usage.calls, result.seconds) == (1, 1, pytest.approx(9.0))
+
+
+def test_a_circuit_opens_and_closes_again() -> None:
+    time = [0.0]
+    circuit = Circuit("m", lambda: time[0], after=3, pause=10.0)
+    for _ in range(3):
+        circuit.check()
+        circuit.failed(ServerFailed("down"))
+    with pytest.raises(Unreachable, match="failed 3 times in a row") as caught:
+        circuit.check()
+    assert isinstance(caught.value.__cause__, ServerFailed)
+    time[0] = 10.0
+    circuit.check()
+    with pytest.raises(Unreachable):
+        circuit.check()  # one trial at a time
+    circuit.failed(ServerFailed("still down"))
+    time[0] = 15.0
+    with pytest.raises(Unreachable):
+        circuit.check()
+    time[0] = 20.0
+    circuit.check()
+    circuit.succeeded()
+    circuit.check()
+    assert not circuit.open
+
+
+def test_a_dead_endpoint_is_left_alone() -> None:
+    text = (ONE % "retries: 0").replace("generate}", "generate, n: 40, on_failure: drop}")
+    text = text.replace("scripted/x,", "scripted/x, concurrency: 1, max_draws: 1,")
+    text += "  answer: {op: vote}\n"
+    result, backend = solo(text, failing(999, Unreachable("gone")))
+    assert result.candidates == ()
+    assert (len(result.lost), backend.log.requests) == (40, 8)
+
+
+def test_requests_a_minute() -> None:
+    text = (ONE % "requests_per_minute: 10, max_draws: 1").replace("generate}", "generate, n: 40}")
+    text += "  answer: {op: vote}\n"
+    result, backend = solo(text, steady, 0.0)
+    assert backend.log.requests == 40
+    # A leaky bucket of ten, then one every six seconds.
+    assert result.seconds == pytest.approx(30 * 6, rel=0.05)
+
+
+def test_adaptive_slots_rise_fall_and_stay_in_bounds() -> None:
+    limit = Adaptive(64, start=8)
+    for _ in range(2000):
+        limit.replied(1.0)
+    assert limit.slots == 64
+    limit.overloaded()
+    limit.overloaded()
+    assert limit.slots == 32
+    for _ in range(2000):
+        limit.replied(5.0)
+    assert limit.slots == 1
+
+
+def test_adaptive_finds_what_the_endpoint_bears() -> None:
+    text = """\
+name: p
+answer: number
+models: {m: {model: scripted/x, concurrency: adaptive, max_draws: 1, retries: 50}}
+steps:
+  drafts: {op: generate, n: 600}
+  answer: {op: vote}
+"""
+
+    def reply(request: Request, draw: Draw) -> Script:
+        if backend.log.under_way > 20:
+            return Script(latency=0.1, fault=RateLimited("too many", retry_after=1.0))
+        return Script("4", 1.0)
+
+    backend = Scripted(reply)
+    result = simulate(compiled(text), {"m": backend})
+    assert str(result) == "4"
+    assert 20 <= backend.log.most_under_way <= 45
+    # Half of what twenty at once could do, at least.
+    assert result.seconds < 2 * 600 / 20
