@@ -78,6 +78,12 @@ class Replay(Backend):
                 raise NotRecorded(
                     f"no draw {draw.number} of {self._model} for item {request.question!r}"
                 )
+            if recording.completion_tokens > request.max_tokens:
+                raise NotRecorded(
+                    f"draw {draw.number} of {self._model} for item {request.question!r} was "
+                    f"recorded with {recording.completion_tokens} tokens, more than "
+                    f"max_tokens: {request.max_tokens}"
+                )
             if self._latency:
                 await asyncio.sleep(recording.latency_s)
             yield Piece(

@@ -48,7 +48,10 @@ class Nested(Op):
         flows, faults = infer(self.inner, given.question, given)
         if faults:
             raise Mismatch(f"{faults[0].span}: {faults[0].message}", code="nested")
-        return flows[self.inner.output]
+        made, keep = flows[self.inner.output], self.inner.keep
+        if made.count.high > keep:
+            raise Mismatch(f"its output can hold {made.count.high} candidates, not {keep}")
+        return made
 
     def calls(self, given: Flow) -> tuple[Calls, ...]:
         raise AssertionError("priced before `inline`")

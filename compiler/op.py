@@ -269,6 +269,8 @@ class Asking(Op):
     effect = "samples"
     variables: ClassVar[frozenset[str]] = frozenset()
     """What a prompt of this operator may name, `question` among them."""
+    required: ClassVar[frozenset[str]] = frozenset()
+    """What a prompt of this operator must name, for it would make no sense otherwise."""
     default_prompt: ClassVar[str] = ""
 
     model: ModelName | None = None

@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import ceil
 
-from .build import model_info
 from .flow import infer, join
 from .graph import Graph, Node
 from .model import Price
 from .op import All, Amount, Calls, Each, Flow, Source
+from .registry import model_info
 
 __all__ = ["Cost", "Dollars", "price"]
 

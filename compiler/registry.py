@@ -13,9 +13,18 @@ from typing import Protocol, cast
 from .errors import PolyarchError
 from .model import ModelInfo
 from .op import Op
+from .spec import ModelSpec
 from .values import Json
 
-__all__ = ["BackendModule", "NameClash", "backend", "backend_names", "operator", "operator_names"]
+__all__ = [
+    "BackendModule",
+    "NameClash",
+    "backend",
+    "backend_names",
+    "model_info",
+    "operator",
+    "operator_names",
+]
 
 _PACKAGE = __name__.rsplit(".", 2)[0]
 _NOT_BACKENDS = frozenset({"base"})
@@ -90,3 +99,9 @@ def _found(folder: str) -> Mapping[str, EntryPoint | None]:
             )
         found[entry.name] = entry
     return found
+
+
+def model_info(spec: ModelSpec) -> ModelInfo:
+    """What the backend says of a model. Raises KeyError for an unknown backend, and what the
+    backend raises."""
+    return backend(spec.backend).info(spec.name, spec.options)

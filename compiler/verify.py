@@ -12,9 +12,6 @@ __all__ = ["ANY_QUESTION", "verify"]
 ANY_QUESTION = Amount(1, 512)
 """The length of a question, in tokens, that is assumed when none is given."""
 
-_SEVERAL = Flow(Amount(2, 64))
-"""What a pipeline used as a step may be fed, when looked at alone."""
-
 
 def verify(graph: Graph, *, partial: bool = False) -> list[Fault]:
     """Every fault of the graph: inputs that are not there, cycles, an operator fed what it cannot
@@ -26,13 +23,10 @@ def verify(graph: Graph, *, partial: bool = False) -> list[Fault]:
     faults = [] if partial else _wiring(graph)
     if faults:
         return faults
-    fed = _SEVERAL if _is_inner(graph) else None
-    flows, found = infer(graph, ANY_QUESTION, fed)
+    if any(INPUT in node.inputs for node in graph.nodes.values()):
+        return []  # what it is fed is known where it is used as a step
+    flows, found = infer(graph, ANY_QUESTION)
     return found + _output(graph, flows)
-
-
-def _is_inner(graph: Graph) -> bool:
-    return any(INPUT in node.inputs for node in graph.nodes.values())
 
 
 def _wiring(graph: Graph) -> list[Fault]:

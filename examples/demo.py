@@ -72,14 +72,14 @@ def explain(console: Console, problem: Problem) -> None:
 def gain(one: Run, other: Run) -> tuple[str, str]:
     """How much better a run is on the same problems, in points, and how sure that is."""
     estimate, low, high = paired_bootstrap(one.right, other.right)
-    return f"{100 * estimate:+.0f}", f"{100 * low:+.0f} to {100 * high:+.0f}"
+    return f"{100 * estimate:+.0f}", f"{100 * low:.0f} to {100 * high:.0f}"
 
 
 def table(runs: dict[str, Run]) -> Table:
     """All runs side by side."""
     made = Table(title=f"{QUESTIONS} fresh problems, embedded/abacus", box=SIMPLE, pad_edge=False)
     made.add_column("pipeline", no_wrap=True)
-    for column in ("right", "95%", "gain", "95%", "calls", "tokens", "seconds"):
+    for column in ("right", "95%", "gain", "95%", "calls", "tokens", "time"):
         made.add_column(column, justify="right")
     plain = runs["one draw"]
     for title, one in runs.items():
@@ -91,7 +91,7 @@ def table(runs: dict[str, Run]) -> Table:
             *(("", "") if one is plain else gain(one, plain)),
             f"{one.mean('calls'):.0f}",
             f"{one.mean('tokens'):,.0f}",
-            f"{one.seconds:.1f}",
+            f"{one.seconds:.0f} s",
         )
     return made
 

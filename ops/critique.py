@@ -46,6 +46,7 @@ class Critique(Asking, Each):
     """
 
     variables: ClassVar[frozenset[str]] = frozenset({"question", "candidate"})
+    required: ClassVar[frozenset[str]] = frozenset({"candidate"})
     default_prompt: ClassVar[str] = PROMPT
 
     def flow(self, given: Flow) -> Flow:

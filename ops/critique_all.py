@@ -57,6 +57,7 @@ class CritiqueAll(Asking, All):
     """
 
     variables: ClassVar[frozenset[str]] = frozenset({"question", "candidates"})
+    required: ClassVar[frozenset[str]] = frozenset({"candidates"})
     default_prompt: ClassVar[str] = PROMPT
 
     def flow(self, given: Flow) -> Flow:

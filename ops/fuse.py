@@ -52,6 +52,7 @@ class Fuse(Asking, All):
     """
 
     variables: ClassVar[frozenset[str]] = frozenset({"question", "candidates"})
+    required: ClassVar[frozenset[str]] = frozenset({"candidates"})
     default_prompt: ClassVar[str] = PROMPT
 
     n: Annotated[int, Field(ge=1)] = 1

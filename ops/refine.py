@@ -43,6 +43,7 @@ class Refine(Asking, Each):
     """
 
     variables: ClassVar[frozenset[str]] = frozenset({"question", "candidate", "critique"})
+    required: ClassVar[frozenset[str]] = frozenset({"candidate"})
     default_prompt: ClassVar[str] = PROMPT
 
     def flow(self, given: Flow) -> Flow:

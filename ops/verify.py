@@ -51,6 +51,7 @@ class Verify(Asking, Each):
     """
 
     variables: ClassVar[frozenset[str]] = frozenset({"question", "candidate"})
+    required: ClassVar[frozenset[str]] = frozenset({"candidate"})
     default_prompt: ClassVar[str] = PROMPT
 
     votes: Annotated[int, Field(ge=1)] = 1

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ..pipeline import Pipeline
 
+__all__ = ["names", "path"]
+
 _FOLDER = Path(__file__).parent
 
 
@@ -54,7 +56,4 @@ def __getattr__(name: str) -> Pipeline:
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
-
-
-__all__ = sorted(["names", "path", *names()])
+    return sorted([*__all__, *names()])

@@ -7,6 +7,7 @@ just being asked for are waited for instead of asked again. Keys are hashes: pro
 
 from __future__ import annotations
 
+import atexit
 import threading
 import time
 from asyncio import Future, get_running_loop, shield
@@ -119,6 +120,7 @@ class Cache:
         self._ended = False
         self._thread = threading.Thread(target=self._work, name="polyarch-cache", daemon=True)
         self._thread.start()
+        atexit.register(self.close)
 
     def key(self, model: bytes, request: Request, seed: int) -> bytes | None:
         """The `request_key`; None for a request to keep out."""
@@ -186,6 +188,7 @@ class Cache:
 
     def close(self) -> None:
         """Write what is not written, and close the file. Blocks. Idempotent."""
+        atexit.unregister(self.close)
         try:
             if not self._ended:
                 self.flush()

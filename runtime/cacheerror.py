@@ -8,7 +8,11 @@ from pathlib import Path
 
 from ..compiler.errors import PolyarchError
 
-__all__ = ["CacheError", "CacheUnreadable", "clearing", "damaged", "explained", "kind"]
+__all__ = ["WRONG", "CacheError", "CacheUnreadable", "clearing", "damaged", "explained", "kind"]
+
+
+WRONG = (sqlite3.Error, UnicodeError)
+"""What SQLite raises; the second for an error whose own text is out of a damaged file."""
 
 
 class CacheError(PolyarchError):
@@ -21,8 +25,10 @@ class CacheUnreadable(CacheError):
     """The contents of the file are damaged, or of another version."""
 
 
-def explained(error: sqlite3.Error, path: Path, patience: float) -> CacheError:
+def explained(error: sqlite3.Error | UnicodeError, path: Path, patience: float) -> CacheError:
     """An error of SQLite, with what can be done about it."""
+    if isinstance(error, UnicodeError):
+        return damaged(path, "a text in it is no text")
     if isinstance(error, sqlite3.ProgrammingError):
         return CacheError(f"{path}: the cache cannot be used: {error}")
     match kind(error):

@@ -18,7 +18,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TypeAlias
 
-from .cacheerror import CacheError, CacheUnreadable, clearing, damaged, explained, kind
+from .cacheerror import WRONG, CacheError, CacheUnreadable, clearing, damaged, explained, kind
 from .stored import Stored, seal, unseal
 
 __all__ = ["FORMAT", "CacheFile", "Contents", "Found", "Row", "clear", "default_path"]
@@ -77,22 +77,21 @@ class CacheFile:
             self._db = sqlite3.connect(
                 path, timeout=patience, isolation_level=None, check_same_thread=False
             )
-        except sqlite3.Error as error:
+        except WRONG as error:
             raise self._error(error) from error
         try:
             self._prepare()
-        except sqlite3.Error as error:
+        except BaseException as error:
             self._db.close()
-            raise self._error(error) from error
-        except CacheError:
-            self._db.close()
+            if isinstance(error, WRONG):
+                raise self._error(error) from error
             raise
 
     def get(self, key: bytes, first: int, last: int) -> list[Found]:
         """The stored draws of a request with numbers from `first` to `last`."""
         try:
             rows = self._db.execute(_SELECT, (key, first, last)).fetchall()
-        except sqlite3.Error as error:
+        except WRONG as error:
             raise self._error(error) from error
         found: list[Found] = []
         for number, row, used, reply in rows:
@@ -120,7 +119,7 @@ class CacheFile:
                     some = min(left, _AT_ONCE)
                     self._db.execute(_insert(some), (*islice(coming, 5 * some), expired))
                     left -= some
-        except sqlite3.Error as error:
+        except WRONG as error:
             raise self._error(error) from error
         return written
 
@@ -133,7 +132,7 @@ class CacheFile:
                     "UPDATE replies SET used = max(used, ?) WHERE id = ?",
                     [(used, row) for row in rows],
                 )
-        except sqlite3.Error as error:
+        except WRONG as error:
             raise self._error(error) from error
 
     def trim(self, *, expired: int | None = None, most: int | None = None) -> int:
@@ -152,7 +151,7 @@ class CacheFile:
                     if not (gone := self._remove("? ORDER BY used, id", 1)):
                         break
                     removed += gone
-        except sqlite3.Error as error:
+        except WRONG as error:
             raise self._error(error) from error
         return removed
 
@@ -160,7 +159,7 @@ class CacheFile:
         """Remove every reply, and give the space back; how many there were."""
         try:
             count = self._db.execute("DELETE FROM replies").rowcount
-        except sqlite3.Error as error:
+        except WRONG as error:
             raise self._error(error) from error
         self.shrink()
         return count
@@ -168,9 +167,10 @@ class CacheFile:
     def shrink(self) -> None:
         """Give unused space back to the file system, as far as others' reading allows it."""
         try:
-            self._db.execute("PRAGMA incremental_vacuum").fetchall()
+            # Not `execute`, which would stop after the first page.
+            self._db.executescript("PRAGMA incremental_vacuum")
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-        except sqlite3.Error as error:
+        except WRONG as error:
             raise self._error(error) from error
 
     def contents(self) -> Contents:
@@ -182,14 +182,14 @@ class CacheFile:
                 "cast(coalesce(max(used), 0) AS INTEGER) FROM replies"
             ).fetchone()
             return Contents(row[0], self._in_use(), row[1], row[2], row[3])
-        except sqlite3.Error as error:
+        except WRONG as error:
             raise self._error(error) from error
 
     def close(self) -> None:
         """Close the connection. Idempotent."""
         try:
             self._db.close()
-        except sqlite3.Error as error:
+        except WRONG as error:
             raise self._error(error) from error
 
     def _remove(self, which: str, value: int) -> int:
@@ -265,7 +265,7 @@ class CacheFile:
                 "not work there): name a file on a local disk"
             )
 
-    def _error(self, error: sqlite3.Error) -> CacheError:
+    def _error(self, error: sqlite3.Error | UnicodeError) -> CacheError:
         return explained(error, self.path, self._patience)
 
 

@@ -13,8 +13,6 @@ from .last import last
 __all__ = ["Exact"]
 
 _COLON_MARK = re.compile(r"\banswer\b[\"'*_`]*+[ \t]*+[:=][ \t\"'*_`]*+", re.IGNORECASE)
-
-
 # The closing half of what opened before the mark: `**Answer: x**`, `{"answer": "x"}`.
 _LOOSE = re.compile(r"([\"`*_]+)\s*[,}\]]*\s*$")
 _QUOTES: Final = ("**", "__", "`", '"', "'", "*", "_")

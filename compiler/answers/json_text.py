@@ -45,6 +45,7 @@ def _no_constant(text: str) -> object:
 
 
 def compact(value: object) -> str:
+    """The shortest JSON of a value, with sorted keys."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     # Half a surrogate pair can be written in JSON and in no file.
     if any("\ud800" <= c <= "\udfff" for c in text):

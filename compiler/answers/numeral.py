@@ -42,7 +42,7 @@ _RAISED = re.compile(r"(?:\^[{(]?|_\{|\}\{|(?:frac|sqrt|\])\{|[\d)]\*\*)$")
 
 @dataclass(frozen=True, slots=True)
 class Numeral:
-    """A number as written; its value is None for what looks like one and cannot be read (`1.2.3`, `10:30`)."""
+    """A number as written; None as value of what cannot be read (`1.2.3`, `10:30`)."""
 
     value: Fraction | None
     shown: str

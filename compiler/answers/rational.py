@@ -17,7 +17,10 @@ _RATIO = re.compile(r"(\d++)/(\d++)")
 
 
 def exact_value(found: re.Match[str]) -> tuple[Fraction, bool] | None:
-    """The value without sign and whether it was written as a fraction; None if malformed."""
+    """The value of a numeral's match without its sign, and whether it was written as a fraction.
+
+    None if it is malformed.
+    """
     digits, power, under = found["digits"], found["power"], found["under"]
     if len(digits) > _DIGITS or len(under or "") > _DIGITS:
         return None
@@ -38,6 +41,7 @@ def exact_value(found: re.Match[str]) -> tuple[Fraction, bool] | None:
 
 
 def number_text(value: Fraction, is_ratio: bool) -> str:
+    """A value in canonical form: whole, a fraction where written so, else a decimal."""
     if value.denominator == 1:
         return str(value.numerator)
     if is_ratio:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..build import model_info
 from ..graph import Graph, Node
 from ..model import Capability
 from ..op import Each, Source
+from ..registry import model_info
 
 __all__ = ["coalesce"]
 
@@ -40,7 +40,7 @@ def _draws(graph: Graph, model: str) -> int:
     info = model_info(spec)
     if Capability.DRAWS not in info.capabilities:
         return 1
-    return spec.max_draws or info.max_draws
+    return min(spec.max_draws or info.max_draws, info.max_draws)
 
 
 def _wanted(graph: Graph) -> dict[str, int]:

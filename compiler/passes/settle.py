@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from ..build import model_info
 from ..graph import Graph
 from ..model import ModelInfo
 from ..op import Asking
+from ..registry import model_info
 from ..spec import ModelSpec
 
 __all__ = ["settle"]

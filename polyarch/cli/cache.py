@@ -135,10 +135,12 @@ def _prune(path: Path, older_than: int | None, larger_than: int | None, json: bo
 
 def _clear(path: Path, json: bool) -> None:
     removed = clear(path)
-    line = f"{path}: removed {removed:,}"
-    if removed is None:
-        line = f"{path}: could not be read, and was deleted"
-    _tell(json, {"file": str(path), "exists": True, "removed": removed}, lambda: iter([line]))
+    done = "could not be read, and was deleted" if removed is None else f"removed {removed:,}"
+    _tell(
+        json,
+        {"file": str(path), "exists": True, "removed": removed},
+        lambda: iter([f"{path}: {done}"]),
+    )
 
 
 def _tell(json: bool, told: Mapping[str, object], lines: Callable[[], Iterator[str]]) -> None:

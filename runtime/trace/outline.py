@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 from ...compiler.values import NOTHING, Json
 from ..events import Event
 
-__all__ = ["Asked", "Drawn", "Key", "Made", "Run", "Stage", "outline"]
+__all__ = ["Asked", "Drawn", "Key", "Made", "Outline", "Run", "Stage", "outline"]
 
 Key: TypeAlias = "tuple[str, int, int, int]"
 """What tells a reply from all others of a question: step, place, ask, turn."""
@@ -113,6 +113,8 @@ class Run:
     id: str
     began: float
     ended: float
+    number: int = 0
+    """Which of the trace's runs it is, from 0."""
     seed: int = 0
     question: Mapping[str, Json] = field(default_factory=lambda: NOTHING)
     end: Literal["", "ended", "failed"] = ""
@@ -274,17 +276,31 @@ class Run:
             self.origins[key] = made
 
 
-def outline(events: Iterable[Event]) -> list[Run]:
-    """The runs of a trace, in the order they began. A question asked again is a run of its own."""
-    runs: list[Run] = []
-    current: dict[str, Run] = {}
-    for event in events:
-        run = current.get(event.question)
+class Outline:
+    """The runs of a trace, in the order they began, as its events come. A question that is asked
+    again, once it was answered, is a run of its own."""
+
+    def __init__(self) -> None:
+        self.runs: list[Run] = []
+        self._current: dict[str, Run] = {}
+
+    def take(self, event: Event) -> Run:
+        """Take an event in; the run that it belongs to."""
+        run = self._current.get(event.question)
         if run is None or (event.what == "started" and run.stages):
-            run = current[event.question] = Run(event.question, event.at, event.at)
-            runs.append(run)
+            run = Run(event.question, event.at, event.at, len(self.runs))
+            self._current[event.question] = run
+            self.runs.append(run)
         run.take(event)
-    return runs
+        return run
+
+
+def outline(events: Iterable[Event]) -> list[Run]:
+    """The runs of a trace, in the order they began."""
+    made = Outline()
+    for event in events:
+        made.take(event)
+    return made.runs
 
 
 def _whole(value: Json, default: int = 0) -> int:

@@ -9,7 +9,7 @@ from typing import cast
 from pydantic import BaseModel
 
 from ...compiled import Lock, Source, Step
-from ...compiler.build import model_info
+from ...compiler.registry import model_info
 from ...compiler.emit.literals import answer
 from ...compiler.emit.python import FORMAT
 from ...compiler.errors import VersionMismatch

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, TypeVar
 from rich.text import Text
 from rich.tree import Tree
 
+from ...compiler.op import Each
+from ...compiler.registry import operator, operator_names
 from ...compiler.values import Json
 from .outline import Asked, Drawn, Made, Run, Stage, outline
 from .read import Header, Trace
@@ -28,14 +30,14 @@ def show(trace: Trace, console: Console, *, limit: int = 20, question: str | Non
 
     At most `limit` questions, and of each step so many candidates; 0 for all.
     """
-    runs = _chosen(trace, question)
+    runs, single = _chosen(trace, question), _single(trace.header)
     root = Tree(_head(trace, runs), guide_style=_DIM, highlight=False)
     for run in _first(runs, limit):
         branch = root.add(_run(trace.header, run))
         for name in _order(trace.header, run):
             stage = run.stages[name]
             twig = branch.add(_stage(trace.header, stage))
-            lines = list(_lines(run, stage))
+            lines = list(_lines(run, stage, name in single))
             for line in _first(lines, limit):
                 twig.add(line)
             _more(twig, len(lines), limit)
@@ -160,11 +162,20 @@ def _spent(asked: Sequence[Asked]) -> str:
     )
 
 
-def _lines(run: Run, stage: Stage) -> Iterator[Text]:
+def _single(header: Header) -> frozenset[str]:
+    """The steps on single candidates: what they ask belongs to the candidate at its place."""
+    steps = [(str(step["name"]), str(step["op"])) for step in header.plan.get("steps", ())]
+    known = operator_names()
+    return frozenset(n for n, op in steps if op in known and issubclass(operator(op), Each))
+
+
+def _lines(run: Run, stage: Stage, single: bool) -> Iterator[Text]:
     """What a step made, by place; then what else was worth noting."""
+    texts = {made.place for made in stage.made if made.text is not None}
     drawn: dict[int, list[Drawn]] = {}
     for one in stage.drawn:
-        drawn.setdefault(one.place, []).append(one)
+        if single or one.place in texts:
+            drawn.setdefault(one.place, []).append(one)
     for made in sorted(stage.made, key=lambda made: made.place):
         yield _made(run, made, drawn.get(made.place, []))
     for event in stage.other:
