@@ -19,7 +19,8 @@ from .seeds import derive, numbered
 from .sending import Sending
 
 if TYPE_CHECKING:
-    from .executor import Running, Step
+    from .executor import Running
+    from .step import Step
 
 __all__ = ["StepContext", "first_error"]
 

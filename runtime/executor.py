@@ -2,49 +2,31 @@
 
 from __future__ import annotations
 
-from asyncio import Task, TaskGroup, get_running_loop
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass
+from asyncio import TaskGroup, get_running_loop
+from collections.abc import Mapping
 from functools import cached_property
 from random import Random
-from typing import Any, TypeVar
 
 from ..compiler.errors import (
-    BackendError,
-    BudgetExhausted,
     NoAnswer,
     RunError,
-    StepFailed,
 )
-from ..compiler.graph import Node
-from ..compiler.op import All, Each, Reply, Source
+from ..compiler.op import Each, Source
 from ..compiler.plan import Plan
-from ..compiler.spec import Budget, ModelSpec
-from ..compiler.values import NOTHING, Candidate, Json, Question, Usage
-from .context import StepContext, first_error
+from ..compiler.spec import Budget
+from ..compiler.values import NOTHING, Json, Question, Usage
+from .context import first_error
 from .events import Bus, Event, Happening
 from .ledger import Ledger
 from .models import Models
 from .questions import recorded
 from .result import Lost, Result
 from .seeds import derive
-from .sending import Sending
+from .step import Step
 from .stream import Decided, Drawn, Inputs, Mapped, Reader, Row
+from .wiring import Wiring, paths, wirings
 
-__all__ = ["Program", "Running", "Step"]
-
-T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class _Wiring:
-    """What is the same in every run of a step. `readers` read its output, the result included."""
-
-    node: Node
-    size: int
-    readers: int
-    request_of: tuple[range, ...]
-    numbers: tuple[int, ...]
+__all__ = ["Program", "Running"]
 
 
 class Program:
@@ -54,35 +36,14 @@ class Program:
         self.plan = plan
 
     @cached_property
-    def wirings(self) -> tuple[_Wiring, ...]:
+    def wirings(self) -> tuple[Wiring, ...]:
         """The steps in running order."""
-        graph = self.plan.graph
-        readers = dict.fromkeys(graph.nodes, 0)
-        readers[graph.output] += 1
-        for node in graph.nodes.values():
-            for name in node.inputs:
-                readers[name] += 1
-        taken: dict[str, int] = {}
-        return tuple(
-            _Wiring(
-                graph.nodes[name],
-                self.plan.flows[name].count.high,
-                readers[name],
-                _requests(graph.nodes[name]),
-                _numbers(graph.nodes[name], graph.models, taken),
-            )
-            for name in graph.order
-        )
+        return wirings(self.plan)
 
     @cached_property
     def remaining(self) -> Mapping[str, float]:
         """The calls from each step to the output, its own included, on the longest way."""
-        graph = self.plan.graph
-        longest: dict[str, float] = {}
-        for name in reversed(graph.order):
-            after = [longest[reader.name] for reader in graph.readers(name)]
-            longest[name] = self.plan.costs[name].depth.high + max(after, default=0.0)
-        return longest
+        return paths(self.plan)
 
     async def run(self, question: Question, models: Models, seed: int, bus: Bus) -> Result:
         """Answer one question.
@@ -101,178 +62,6 @@ class Program:
 
 
 _NO_BUDGET = Budget()
-
-
-def _requests(node: Node) -> tuple[range, ...]:
-    """For every draw of a source, the draws it is asked for together with."""
-    if not isinstance(node.op, Source):
-        return ()
-    chunks: list[range] = []
-    for group in node.op.groups():
-        for start in range(group.start, group.stop, node.chunk):
-            chunk = range(start, min(start + node.chunk, group.stop))
-            chunks += [chunk] * len(chunk)
-    return tuple(chunks)
-
-
-def _numbers(node: Node, models: Mapping[str, ModelSpec], taken: dict[str, int]) -> tuple[int, ...]:
-    """For every draw of a source, the how-manyth draw it is of its prompt, model and parameters.
-
-    `taken` counts them over the whole pipeline: two steps with equal prompts draw different
-    numbers, for they are independent.
-    """
-    if not isinstance(node.op, Source):
-        return ()
-    numbers: list[int] = []
-    for group, asking in zip(node.op.groups(), node.op.askings(), strict=True):
-        # Two names of one model share its draws.
-        model = models[asking.model or ""]
-        asked = asking.model_dump(exclude={"n", "members", "model"})
-        key = f"{model.model} {model.options} {asked}"
-        start = taken.get(key, 0)
-        taken[key] = start + len(group)
-        numbers += range(start, start + len(group))
-    return tuple(numbers)
-
-
-class Step:
-    """A step of one run: its node, its seed, its account, and the work it does for its places."""
-
-    __slots__ = ("_run", "charged", "failed", "ledger", "name", "node", "numbers", "seed")
-
-    def __init__(
-        self, run: Running, node: Node, seed: int, ledger: Ledger, numbers: tuple[int, ...]
-    ) -> None:
-        self.node = node
-        self.numbers = numbers
-        self.name = node.name
-        self.seed = seed
-        self.ledger = ledger
-        self.charged: dict[int, Usage] = {}
-        """What each of its places cost so far."""
-        self.failed = 0
-        """How many of its places were lost to failures."""
-        self._run = run
-
-    def spawn(self, work: Coroutine[Any, Any, T]) -> Task[T]:
-        """Start a task within the question's task group."""
-        return self._run.group.create_task(work)
-
-    async def draw(self, index: int) -> Candidate | None:
-        """Ask for one draw of a source; nothing, if it was lost and may be."""
-        context = StepContext(self._run, self)
-        try:
-            reply = await self._sending(context, range(index, index + 1)).reply()
-        except Exception as error:  # noqa: BLE001 -- anybody's operator; `_lose` names the step
-            self._lose(index, error)
-            return None
-        return self._drawn(context, reply)
-
-    async def draw_together(self, draws: range, deliver: Callable[[int, Candidate], None]) -> None:
-        """Ask for these draws of a source in one request; deliver each as it finishes, but for
-        those that were lost and may be."""
-        context = StepContext(self._run, self)
-        left = set(draws)
-
-        def drawn(reply: Reply) -> None:
-            left.remove(reply.index)
-            deliver(reply.index, self._drawn(context, reply))
-
-        try:
-            await self._sending(context, draws, drawn).reply()
-        except Exception as error:  # noqa: BLE001 -- anybody's operator; `_lose` names the step
-            for draw in sorted(left):
-                self._lose(draw, error)
-
-    def _sending(
-        self, context: StepContext, draws: range, deliver: Callable[[Reply], None] | None = None
-    ) -> Sending:
-        op = self.node.op
-        assert isinstance(op, Source)
-        asked = op.drawing(context, draws)
-        return context.sending(asked.asking, asked.messages, asked.purpose, draws, deliver)
-
-    def _drawn(self, context: StepContext, reply: Reply) -> Candidate:
-        candidate = context.candidate(reply, index=reply.index)
-        self.made(reply.index, candidate)
-        return candidate
-
-    async def one(self, place: int, candidate: Candidate) -> Candidate | None:
-        """What a step on single candidates makes of one."""
-        op = self.node.op
-        assert isinstance(op, Each)
-        try:
-            made = await op.one(StepContext(self._run, self, place), candidate)
-        except Exception as error:  # noqa: BLE001 -- anybody's operator; `_lose` names the step
-            self._lose(place, error)
-            return op.unpaid(candidate) if isinstance(error, BudgetExhausted) else None
-        if made is None:
-            self._run.emit("dropped", self.name, place, {"candidate": candidate.origin.key})
-        else:
-            self.made(place, made)
-        return made
-
-    def decide(self, reader: Reader) -> AsyncIterator[Candidate]:
-        """What a deciding step makes of what it reads."""
-        op = self.node.op
-        assert isinstance(op, All)
-        return op.run(StepContext(self._run, self), reader)
-
-    def made(self, place: int, candidate: Candidate) -> None:
-        """A place was filled with a candidate."""
-        data: dict[str, Json] = {"candidate": candidate.origin.key}
-        if candidate.origin.step == self.name:
-            data["text"] = candidate.text
-            data["answer"] = candidate.answer.text if candidate.answer else None
-            if candidate.origin.parents:
-                data["parents"] = candidate.origin.parents
-        if candidate.scores:
-            data["scores"] = dict(candidate.scores)
-        if candidate.notes:
-            data["notes"] = candidate.notes
-        self._run.emit("made", self.name, place, data)
-
-    def rescued(self, error: Exception, read: Sequence[Candidate]) -> Sequence[Candidate]:
-        """What a deciding step gives after an error. Raises the error, with the step's name, unless
-        the pipeline says how to go on."""
-        op = self.node.op
-        assert isinstance(op, All)
-        self._lose(0, error)
-        return op.so_far(read) if isinstance(error, BudgetExhausted) else ()
-
-    def _lose(self, place: int, error: Exception) -> None:
-        """Go on without a candidate, if the budget or the step says so; raise otherwise, with the
-        step's name."""
-        if isinstance(error, BudgetExhausted):
-            if not error.best:
-                raise error
-            self._run.over(self.name, str(error))
-        elif isinstance(error, StepFailed):
-            raise error
-        elif isinstance(error, BackendError) and self.node.at_least is not None:
-            self._fail(error, self.node.at_least)
-        else:
-            raise StepFailed(self.name, error) from error
-        self._run.lost.append(Lost(self.name, place, str(error)))
-        self._run.emit("lost", self.name, place, {"why": str(error)})
-
-    def _fail(self, error: BackendError, at_least: int) -> None:
-        """One more place of the step has failed. Raises if too few are left."""
-        self.failed += 1
-        if self._run.size(self.name) - self.failed < at_least:
-            why = RunError(
-                f"{self.failed} failed, so fewer than {at_least} can come; last: {error}"
-            )
-            raise StepFailed(self.name, why) from error
-
-    def charge(self, place: int, usage: Usage) -> None:
-        """Remember what a place cost."""
-        known = self.charged.get(place)
-        self.charged[place] = usage if known is None else known + usage
-
-    def closed(self, read: int, opened: int) -> None:
-        """All readers closed before everything was read."""
-        self._run.closed(self, read, opened)
 
 
 class Running:
@@ -376,7 +165,7 @@ class Running:
         return rows
 
 
-def _row(wiring: _Wiring, step: Step, rows: Mapping[str, Row]) -> Row:
+def _row(wiring: Wiring, step: Step, rows: Mapping[str, Row]) -> Row:
     node = wiring.node
     if isinstance(node.op, Source):
         return Drawn(wiring.size, wiring.readers, step, wiring.request_of)

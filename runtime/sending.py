@@ -21,7 +21,8 @@ from .ledger import Reservation
 from .questions import digest
 
 if TYPE_CHECKING:
-    from .executor import Running, Step
+    from .executor import Running
+    from .step import Step
 
 __all__ = ["Sending"]
 

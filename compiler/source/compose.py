@@ -15,7 +15,7 @@ from .bounds import ALIASES, DEPTH, NODES
 from .extent import Extent, Lines, collection_extent, event_extent
 from .faults import Faults
 from .keys import key_text
-from .scalars import BadScalar, scalar
+from .scalars import BadScalar, tagged, untagged
 from .tags import short_tag, tag_fault
 from .tree import Entry, Located, Scalar
 
@@ -60,7 +60,7 @@ class Composer:
             return self._anchored(event, event.anchor, depth)
         if depth > self._reached:
             self._reached = depth
-        return self._content(event, depth)
+        return self._scalar(event) if type(event) is ScalarEvent else self._content(event, depth)
 
     def _anchored(self, event: yaml.NodeEvent, name: str, depth: int) -> Located:
         if name in self._anchors or name in self._open:
@@ -139,16 +139,18 @@ class Composer:
         extent = event_extent(self._lines, event)
         if event.tag is not None or not event.style:
             try:
-                value = scalar(event.value, self._scalar_tag(event))
+                value = (
+                    untagged(event.value)
+                    if event.tag is None
+                    else tagged(event.value, self._scalar_tag(event, event.tag))
+                )
             except BadScalar as bad:
                 self._faults.add("yaml-value", str(bad), extent.span())
         return Located(value, extent)
 
-    def _scalar_tag(self, event: yaml.ScalarEvent) -> str:
-        """The short name of a scalar's tag, "" where its text decides."""
-        if event.tag is None:
-            return ""
-        return short_tag(event.tag) if self._check_tag(event) and event.tag != "!" else "str"
+    def _scalar_tag(self, event: yaml.ScalarEvent, tag: str) -> str:
+        """The short name of a scalar's tag."""
+        return short_tag(tag) if self._check_tag(event) and tag != "!" else "str"
 
     def _check_tag(self, event: _Collection | yaml.ScalarEvent, wanted: str = "") -> bool:
         wrong = tag_fault(event.tag, wanted)

@@ -8,7 +8,7 @@ import re
 from .bounds import DIGITS
 from .tree import Scalar
 
-__all__ = ["BadScalar", "scalar"]
+__all__ = ["BadScalar", "tagged", "untagged"]
 
 _INT = re.compile(r"[-+]?[0-9][0-9_]*")
 _BASED = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
@@ -19,19 +19,8 @@ class BadScalar(ValueError):
     """A scalar that its tag or its length forbids."""
 
 
-def scalar(text: str, tag: str) -> Scalar:
-    """The value of a scalar. Raises BadScalar."""
-    if tag == "str":
-        return text
-    value = _untagged(text)
-    if tag == "float" and type(value) is int:
-        return float(value)
-    if tag and (type(value).__name__ if value is not None else "null") != tag:
-        raise BadScalar(f'"{text[:40]}" is not {"an int" if tag == "int" else "a " + tag}')
-    return value
-
-
-def _untagged(text: str) -> Scalar:
+def untagged(text: str) -> Scalar:
+    """The value of a plain scalar, which its text decides. Raises BadScalar."""
     if not text or text in ("~", "null", "Null", "NULL"):
         return None
     first = text[0]
@@ -42,6 +31,18 @@ def _untagged(text: str) -> Scalar:
             return False
         return text
     return _number(text) if first in "0123456789+-." else text
+
+
+def tagged(text: str, tag: str) -> Scalar:
+    """The value of a scalar with the short name of its tag. Raises BadScalar."""
+    if tag == "str":
+        return text
+    value = untagged(text)
+    if tag == "float" and type(value) is int:
+        return float(value)
+    if (type(value).__name__ if value is not None else "null") != tag:
+        raise BadScalar(f'"{text[:40]}" is not {"an int" if tag == "int" else "a " + tag}')
+    return value
 
 
 def _number(text: str) -> int | float | str:

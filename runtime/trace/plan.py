@@ -9,12 +9,12 @@ from typing import cast
 from pydantic import BaseModel
 
 from ...compiled import Lock, Source, Step
-from ...compiler.registry import model_info
 from ...compiler.emit.literals import answer
 from ...compiler.emit.python import FORMAT
 from ...compiler.errors import VersionMismatch
 from ...compiler.graph import Graph, Node
 from ...compiler.plan import Plan, digest, fingerprints
+from ...compiler.registry import model_info
 from ...compiler.spec import ModelSpec, PriceSpec
 from ...compiler.values import Json
 from ...rebuild import rebuild

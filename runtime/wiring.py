@@ -1,0 +1,87 @@
+"""What is the same in every run of a plan: sizes, readers, which draws are asked for together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ..compiler.graph import Node
+from ..compiler.op import Source
+from ..compiler.plan import Plan
+from ..compiler.spec import ModelSpec
+
+__all__ = ["Wiring", "paths", "wirings"]
+
+
+@dataclass(frozen=True, slots=True)
+class Wiring:
+    """What is the same in every run of a step. `readers` read its output, the result included."""
+
+    node: Node
+    size: int
+    readers: int
+    request_of: tuple[range, ...]
+    numbers: tuple[int, ...]
+
+
+def wirings(plan: Plan) -> tuple[Wiring, ...]:
+    """The steps of a plan in running order."""
+    graph = plan.graph
+    readers = dict.fromkeys(graph.nodes, 0)
+    readers[graph.output] += 1
+    for node in graph.nodes.values():
+        for name in node.inputs:
+            readers[name] += 1
+    taken: dict[str, int] = {}
+    return tuple(
+        Wiring(
+            graph.nodes[name],
+            plan.flows[name].count.high,
+            readers[name],
+            _requests(graph.nodes[name]),
+            _numbers(graph.nodes[name], graph.models, taken),
+        )
+        for name in graph.order
+    )
+
+
+def paths(plan: Plan) -> Mapping[str, float]:
+    """The calls from each step to the output, its own included, on the longest way."""
+    graph = plan.graph
+    longest: dict[str, float] = {}
+    for name in reversed(graph.order):
+        after = [longest[reader.name] for reader in graph.readers(name)]
+        longest[name] = plan.costs[name].depth.high + max(after, default=0.0)
+    return longest
+
+
+def _requests(node: Node) -> tuple[range, ...]:
+    """For every draw of a source, the draws it is asked for together with."""
+    if not isinstance(node.op, Source):
+        return ()
+    chunks: list[range] = []
+    for group in node.op.groups():
+        for start in range(group.start, group.stop, node.chunk):
+            chunk = range(start, min(start + node.chunk, group.stop))
+            chunks += [chunk] * len(chunk)
+    return tuple(chunks)
+
+
+def _numbers(node: Node, models: Mapping[str, ModelSpec], taken: dict[str, int]) -> tuple[int, ...]:
+    """For every draw of a source, the how-manyth draw it is of its prompt, model and parameters.
+
+    `taken` counts them over the whole pipeline: two steps with equal prompts draw different
+    numbers, for they are independent.
+    """
+    if not isinstance(node.op, Source):
+        return ()
+    numbers: list[int] = []
+    for group, asking in zip(node.op.groups(), node.op.askings(), strict=True):
+        # Two names of one model share its draws.
+        model = models[asking.model or ""]
+        asked = asking.model_dump(exclude={"n", "members", "model"})
+        key = f"{model.model} {model.options} {asked}"
+        start = taken.get(key, 0)
+        taken[key] = start + len(group)
+        numbers += range(start, start + len(group))
+    return tuple(numbers)
