@@ -35,8 +35,9 @@ class Vote(All):
 
     *No answer* never votes and is counted. Adds the score `vote`, the winner's share of all votes
     cast, and the notes `votes` ([answer, votes] of each group, most votes first) and `no_answer`.
-    If nothing votes, or nothing but zero weights, `otherwise` says what happens: `first` yields the
-    first candidate with the note `fallback` and without the score, `none` yields nothing.
+    If nothing votes, or nothing but zero weights, `otherwise` says what happens: `plurality` counts
+    every answer as one vote (and is as `first` if there is no answer at all), `first` yields the
+    first candidate, `none` yields nothing. The first two add the note `fallback`, not the score.
 
     With `stop_at`, it reads `ahead` candidates at a time and closes its input once decided, always
     in index order. `exact`: when the lead is larger than all that is outstanding can be, which
@@ -57,7 +58,7 @@ class Vote(All):
     """Fewest votes before a probability may stop it."""
     ahead: Annotated[int, Field(ge=1)] = 4
     """With `stop_at`, how many candidates may be under way ahead of what was read."""
-    otherwise: Literal["first", "none"] = "first"
+    otherwise: Literal["plurality", "first", "none"] = "plurality"
     """What comes out if nothing votes."""
 
     def flow(self, given: Flow) -> Flow:
@@ -68,7 +69,7 @@ class Vote(All):
             raise Mismatch("a vote over one candidate decides nothing")
         if self.weight is not None:
             must_carry(given, self.weight, "weight")
-        low = min(1, given.count.low) if self.otherwise == "first" else 0
+        low = 0 if self.otherwise == "none" else min(1, given.count.low)
         return given.with_count(low, 1).adding(("vote",), ("votes", "no_answer"))
 
     def window(self, given: Flow) -> int | None:
@@ -105,11 +106,20 @@ class Vote(All):
             stopped=stopped,
         )
         winner = self._winner(box.tally())
-        if winner is None and read and self.otherwise == "first":
-            ctx.note("fallback", candidate=read[0].origin.key)
-            winner = read[0].noted("fallback", "nothing voted").noted("votes", [])
+        if winner is None and read and self.otherwise != "none":
+            winner = self._fallback(ctx, read)
+            ctx.note("fallback", candidate=winner.origin.key)
         if winner is not None:
             yield winner.noted("no_answer", silent)
+
+    def _fallback(self, ctx: Context, read: Sequence[Candidate]) -> Candidate:
+        """What comes out if nothing voted."""
+        instead = read[0]
+        if self.otherwise == "plurality":
+            box = _Box(ctx.answer)
+            box.votes += [_Vote(c, c.answer, 1.0) for c in read if c.answer is not None]
+            instead = next((group.votes[0].candidate for group in box.tally()), instead)
+        return instead.noted("fallback", "nothing voted").noted("votes", [])
 
     def _weight(self, candidate: Candidate) -> float | None:
         """What the candidate's vote counts; None if its weight cannot be used."""

@@ -108,7 +108,11 @@ class Cache:
         self._now = now
         self._in_flight = InFlight()
         self._reads = CacheFile(path, patience)
-        self._writes = CacheFile(path, patience)
+        try:
+            self._writes = CacheFile(path, patience)
+        except CacheError:
+            self._reads.close()
+            raise
         self._changed = threading.Condition()
         # Shared with the thread. The first two are read without the lock.
         self._pending: _Pending = {}
@@ -148,7 +152,7 @@ class Cache:
         found = self._reads.get(key, min(numbers), max(numbers))
         if found:
             now = int(self._now())
-            expired = 0 if self._max_age is None else now - self._max_age
+            expired = self._expired() or 0
             for number, row, used, made, reply in found:
                 if made >= expired:
                     replies.setdefault(number, reply)
@@ -240,9 +244,9 @@ class Cache:
         if self._ended:
             raise CacheError(f"{self.path}: the cache is closed")
 
-    def _expired(self) -> int:
-        """What was drawn before is not used."""
-        return 0 if self._max_age is None else int(self._now() - self._max_age)
+    def _expired(self) -> int | None:
+        """What was drawn before is not used; None where nothing is too old."""
+        return None if self._max_age is None else int(self._now() - self._max_age)
 
     def _note(self, row: int) -> None:
         with self._changed:
@@ -293,7 +297,7 @@ class Cache:
         try:
             if pending:
                 rows = [(*place, *drawn) for place, drawn in pending.items()]
-                self._untrimmed += file.put(rows, self._expired())
+                self._untrimmed += file.put(rows, self._expired() or 0)
             if used:
                 file.touch(used, int(self._now()))
             if self._untrimmed >= self._trim_after:

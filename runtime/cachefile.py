@@ -7,6 +7,7 @@ for that draw, or there is an error.
 
 from __future__ import annotations
 
+import math
 import os
 import sqlite3
 import sys
@@ -143,12 +144,12 @@ class CacheFile:
         """
         removed = 0
         try:
-            if expired is not None:
-                while gone := self._remove("made < ? ORDER BY made", expired):
-                    removed += gone
+            while expired is not None and self._oldest() < expired:
+                removed += self._remove("made < ? ORDER BY made", expired)
             if most is not None and self._in_use() > most:
                 while self._in_use() > most * 9 // 10:
-                    if not (gone := self._remove("? ORDER BY used, id", 1)):
+                    gone = self._remove("id > ? ORDER BY used, id", 0)
+                    if not gone:
                         break
                     removed += gone
         except WRONG as error:
@@ -191,6 +192,11 @@ class CacheFile:
             self._db.close()
         except WRONG as error:
             raise self._error(error) from error
+
+    def _oldest(self) -> float:
+        """When the oldest reply was drawn. Without the lock that removing takes."""
+        (made,) = self._db.execute("SELECT min(made) FROM replies").fetchone()
+        return made if isinstance(made, int) else math.inf
 
     def _remove(self, which: str, value: int) -> int:
         """A few of the rows that `which` names."""

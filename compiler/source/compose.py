@@ -160,7 +160,7 @@ class Composer:
 
     def _extent(self, event: _Collection, stop: yaml.Event, inner: list[Extent]) -> Extent:
         start, end = event_extent(self._lines, event), event_extent(self._lines, stop)
-        return collection_extent(start, event.flow_style, end, inner)
+        return collection_extent(start, bool(event.flow_style), end, inner)
 
     def _span(self, event: yaml.Event) -> Span:
         return event_extent(self._lines, event).span()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import NamedTuple
 
 import yaml
@@ -63,6 +64,9 @@ class Extent(NamedTuple):
         return self.lines.span(self.line, self.column, self.reach - self.column)
 
 
+_END: Callable[[Extent], tuple[int, int]] = attrgetter("end")
+
+
 def event_extent(lines: Lines, event: yaml.Event) -> Extent:
     """The extent of what one event of the parser stands for."""
     start, end = event.start_mark, event.end_mark
@@ -74,7 +78,7 @@ def event_extent(lines: Lines, event: yaml.Event) -> Extent:
 
 
 def collection_extent(
-    start: Extent, flow_style: bool, stop: Extent, inner: Iterable[Extent]
+    start: Extent, flow_style: bool, stop: Extent, inner: Sequence[Extent]
 ) -> Extent:
     """The extent of a list or mapping from its first and last event and what stands between.
 
@@ -86,7 +90,7 @@ def collection_extent(
         end = stop.end
         edge = end[1] if end[0] == line else 0
         return start._replace(edge=edge, end=end)
-    end = max((extent.end for extent in inner), default=(line, column + 1))
+    end = max(map(_END, inner), default=(line, column + 1))
     if end[0] == line:
         return start._replace(edge=end[1], end=end)
     edge = max((extent.reach for extent in inner if extent.line == line), default=0)

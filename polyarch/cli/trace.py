@@ -120,9 +120,7 @@ def _replay(
             results = replay(trace, changes, question=question, listeners=[writer], plan=plan)
     runs = [run for run in outline(trace.events) if question in (None, run.id)]
     for run, result in zip(runs, results, strict=True):
-        before = [
-            made.answer for made in run.outcome(plan.graph.output, plan.graph.keep)
-        ]
+        before = [made.answer for made in run.outcome(plan.graph.output, plan.graph.keep)]
         _tell(run, before, result, json)
 
 

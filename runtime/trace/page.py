@@ -126,7 +126,7 @@ def drawing(header: Header) -> str:
     )
 
 
-_QUESTION, _RESULT = "\x00question", "\x00result"
+_QUESTION, _RESULT, _BEND = "\x00question", "\x00result", "\x00bend "
 
 
 def _inputs(header: Header) -> dict[str, Sequence[str]]:
@@ -138,12 +138,31 @@ def _inputs(header: Header) -> dict[str, Sequence[str]]:
     return read
 
 
-def _layers(header: Header) -> list[list[str]]:
-    """The boxes by how far they are from the question; in each layer near what they read."""
+def _routed(header: Header) -> tuple[dict[str, Sequence[str]], dict[str, int]]:
+    """What every box reads, and how far it is from the question. Where an edge skips layers it
+    passes a bend in each of them, so that it does not run under boxes."""
     read = _inputs(header)
     depth: dict[str, int] = {}
     for name, inputs in read.items():
         depth[name] = 1 + max((depth.get(one, 0) for one in inputs), default=-1)
+    for name, inputs in list(read.items()):
+        read[name] = [_bent(one, depth[name], read, depth) for one in inputs if one in depth]
+    return read, depth
+
+
+def _bent(one: str, layer: int, read: dict[str, Sequence[str]], depth: dict[str, int]) -> str:
+    """The last bend of an edge from a box to a layer, or the box itself if it is next to it."""
+    before = one
+    for between in range(depth[one] + 1, layer):
+        bend = f"{_BEND}{between} {one}"
+        read[bend], depth[bend] = (before,), between
+        before = bend
+    return before
+
+
+def _layers(header: Header) -> list[list[str]]:
+    """The boxes and bends by how far they are from the question; near what they read."""
+    read, depth = _routed(header)
     layers: list[list[str]] = [[] for _ in range(1 + max(depth.values()))]
     for name, layer in depth.items():
         layers[layer].append(name)
@@ -159,15 +178,17 @@ def _mean(values: Sequence[float]) -> float:
 
 
 def _edges(header: Header, where: Mapping[str, tuple[int, int]]) -> Iterator[str]:
-    for name, inputs in _inputs(header).items():
-        right, low = where[name]
+    for name, inputs in _routed(header)[0].items():
+        right, end = where[name][0], where[name][1] + _HIGH // 2
+        bend = name.startswith(_BEND)
         for one in inputs:
-            if one in where:
-                left, high = where[one][0] + _WIDE, where[one][1] + _HIGH // 2
-                middle, end = (left + right) // 2, low + _HIGH // 2
-                path = f"M{left},{high} C{middle},{high} {middle},{end} {right - 6},{end}"
+            left, high = where[one][0] + _WIDE, where[one][1] + _HIGH // 2
+            middle, to = (left + right) // 2, right + _WIDE if bend else right - 6
+            path = f"M{left},{high} C{middle},{high} {middle},{end} {min(to, right)},{end}"
+            yield f'<path class="edge" d="{path}{f" H{to}" if bend else ""}"/>'
+            if not bend:
                 tip = f"M{right - 7},{end - 4} L{right},{end} L{right - 7},{end + 4} Z"
-                yield f'<path class="edge" d="{path}"/><path class="tip" d="{tip}"/>'
+                yield f'<path class="tip" d="{tip}"/>'
 
 
 def _boxes(header: Header, where: Mapping[str, tuple[int, int]]) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """Run a pipeline again from its trace: the same requests, the recorded replies, no model.
 
-A replay happens in virtual time, with the latencies that were recorded, so it takes no longer than
-the operators' own work and its times are the recorded ones. A reply is found by step, place, ask and
+A replay happens in virtual time, with the latencies that were recorded: it takes no longer than the
+operators' own work, and its times are the recorded ones. A reply is found by step, place, ask and
 turn, and only if the prompt that asks for it is the recorded one. A request without such a reply is
 never sent anywhere: it stays open, as one that was cancelled did, until nothing else can happen;
 if the run cannot do without it, that is `NotRecorded`.
@@ -184,7 +184,8 @@ class Recorded:
         self._waiting[seed] = why
         now = asyncio.get_running_loop().time
         try:
-            while (left := self.due - now()) >= 0:
+            while (left := self.due - now()) >= 0:  # noqa: ASYNC110
+                # Not for an event: the point is that none comes.
                 await asyncio.sleep(left + _PATIENCE)
         except asyncio.CancelledError:
             if not self._stuck:

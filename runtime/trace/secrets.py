@@ -106,7 +106,7 @@ class Secrets:
                 return True
         return any(value in line for value in self._written) if self._written else False
 
-    def clean(self, value: Json) -> Json:
+    def clean(self, value: object) -> Json:
         """The value without secrets, and without numbers that JSON does not know."""
         match value:
             case str():

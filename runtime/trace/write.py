@@ -49,7 +49,7 @@ class TraceWriter:
         }
         try:
             # Unbuffered: a line is one call of the operating system, whole or not at all.
-            self._file = Path(path).open("wb", buffering=0)
+            self._file = Path(path).open("wb", buffering=0)  # noqa: SIM115
         except OSError as error:
             raise InputError(f"{path}: {error.strerror or error}") from error
 

@@ -253,3 +253,14 @@ def test_the_confidence_is_a_probability_of_either_side(leader: float, runner_up
     assert 0 <= one <= 1
     assert one + other == pytest.approx(1)
     assert (one >= 0.5 - 1e-12) == (leader >= runner_up) or abs(leader - runner_up) < 1e-9
+
+
+def test_without_a_usable_weight_the_plurality_stands_in() -> None:
+    ctx = Fake()
+    given = candidates("3", "4", "4", verify=[0.0, 0.0, None])
+    (winner,) = decide(Vote(weight="verify"), ctx, given)
+    assert winner.origin.key == "drafts[1]"
+    assert "vote" not in winner.scores
+    assert winner.notes["fallback"] == "nothing voted"
+    (first,) = decide(Vote(weight="verify", otherwise="first"), Fake(), given)
+    assert first.origin.key == "drafts[0]"
