@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 from ..compiler.model import Capability, ModelInfo
 from ..compiler.values import Json, Message, Purpose
@@ -90,6 +91,15 @@ class Backend(ABC):
     The module holds `def open_backend(model: str, options: Mapping[str, Json]) -> Backend` and
     `def info(model: str, options: Mapping[str, Json]) -> ModelInfo`; `info` starts nothing.
     """
+
+    repeatable: ClassVar[bool] = True
+    """Whether an equal request may be answered by the reply to an earlier one. Not where replies
+    depend on who asks."""
+
+    @property
+    def revision(self) -> str:
+        """What tells this state of the model from another under the same name, if anything does."""
+        return ""
 
     @abstractmethod
     def generate(self, request: Request) -> AsyncGenerator[Piece, None]:

@@ -52,6 +52,8 @@ class _Options(BaseModel):
 class Replay(Backend):
     """Draws of one model out of a recordings folder."""
 
+    repeatable = False
+
     def __init__(
         self, model: str, drawn: Mapping[tuple[str, int], Recording], *, latency: bool = False
     ) -> None:

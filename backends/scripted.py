@@ -84,8 +84,11 @@ class Scripted(Backend):
         *,
         latency: float | Callable[[Request, Draw], float] = 0.0,
         keep: bool = False,
+        repeatable: bool = False,
     ) -> None:
-        """`keep` remembers every request in the log."""
+        """`keep` remembers every request in the log; `repeatable` says that replies depend on the
+        prompt and the draw's number or seed alone, so that a cache may keep them."""
+        self.repeatable = repeatable  # type: ignore[misc]
         self.log = Log()
         self._reply = reply
         self._latency = latency
@@ -233,9 +236,10 @@ def _scripted(rule: _Rule, request: Request, draw: Draw) -> Script:
     if rule.fault:
         fault = _FAULTS[rule.fault]("scripted")
         return Script(latency=rule.latency, fault=fault)
-    if draw.number >= len(rule.texts) and not (rule.cycle and rule.texts):
-        raise NotRecorded(f"step {request.step!r} has no scripted reply for draw {draw.number}")
-    return Script(rule.texts[draw.number % len(rule.texts)], rule.latency)
+    number = draw.number if request.purpose.role == "solve" else draw.index
+    if number >= len(rule.texts) and not (rule.cycle and rule.texts):
+        raise NotRecorded(f"step {request.step!r} has no scripted reply for draw {number}")
+    return Script(rule.texts[number % len(rule.texts)], rule.latency)
 
 
 def _options(options: Mapping[str, Any]) -> _Options:

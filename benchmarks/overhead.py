@@ -13,14 +13,15 @@ Both sides ask the same backend the same number of times, one completion a reque
     compile    a pipeline of 1,000 steps from text to plan
 
 Wall is shown over the critical path, CPU per model call in microseconds; medians over repeats, the
-two sides taking turns. What was imported is frozen out of garbage collection first (`gc.freeze`), as
-`polyarch run` does, for both sides.
+two sides taking turns. What was imported is frozen out of garbage collection first (`gc.freeze`),
+as `polyarch run` does, for both sides.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import gc
 import json
 import statistics
@@ -28,6 +29,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from polyarch.backends.base import Draw, Request
 from polyarch.backends.scripted import Script, Scripted
@@ -50,8 +52,6 @@ answer: {answer}
 steps:
 {steps}
 """
-    from pathlib import Path
-
     return plan(build(parse(text), Path(".")))
 
 
@@ -219,10 +219,8 @@ async def failing() -> dict[str, object]:
     backend = Scripted(reply)
     session = Session(compiled(fan_steps()), backends={"m": backend})
     start = time.perf_counter()
-    try:
+    with contextlib.suppress(StepFailed):
         await session.ask("What is it?")
-    except StepFailed:
-        pass
     wall = time.perf_counter() - start
     return {
         "shape": "failing",

@@ -60,6 +60,8 @@ class ModelSpec(_Frozen):
     max_draws: Annotated[int, Field(ge=1)] | None = None
     """Most draws in one request."""
     price: PriceSpec | None = None
+    cache: bool = True
+    """Whether replies may be kept in a cache; off keeps prompts with secrets out of it."""
     options: Mapping[str, Any] = Field(default_factory=dict)
     """Handed to the backend as they are; it checks them."""
 

@@ -51,6 +51,8 @@ class Usage:
     completion_tokens: int = 0
     usd: float = 0.0
     seconds: float = 0.0
+    hits: int = 0
+    """Replies that were not asked for, since a cache had them."""
 
     def __add__(self, other: Usage) -> Usage:
         return Usage(
@@ -60,6 +62,7 @@ class Usage:
             self.completion_tokens + other.completion_tokens,
             self.usd + other.usd,
             self.seconds + other.seconds,
+            self.hits + other.hits,
         )
 
     @property

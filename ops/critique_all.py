@@ -72,7 +72,7 @@ class CritiqueAll(Asking, All):
         return (with_repair(self.prices(framed(given), count, shown=given.count)),)
 
     def roles(self) -> frozenset[str]:
-        return frozenset({"critique"})
+        return frozenset({"critique_all"})
 
     async def run(self, ctx: Context, given: Stream) -> AsyncIterator[Candidate]:
         candidates = await given.all()
@@ -98,7 +98,7 @@ class CritiqueAll(Asking, All):
         await ctx.ask(
             self,
             ctx.fill(self, candidates=numbered(candidates)),
-            Purpose("critique", ctx.question.text, tuple(c.text for c in candidates)),
+            Purpose("critique_all", ctx.question.text, tuple(c.text for c in candidates)),
             Criticisms,
             index=0,
             check=check,

@@ -15,8 +15,10 @@ from ..compiler.answers import AnswerKind, answer_kind
 from ..compiler.op import Asked, Asking, Reply
 from ..compiler.template import Template
 from ..compiler.values import Candidate, Json, Message, Origin, Purpose, Question, Usage
+from .recall import through
 from .seeds import derive, numbered
 from .sending import Sending
+from .wiring import number
 
 if TYPE_CHECKING:
     from .executor import Running
@@ -76,7 +78,7 @@ class StepContext:
     ) -> list[Reply]:
         """Draw completions of one prompt in one request; in index order."""
         replies: list[Reply] = []
-        await self.sending(asking, messages, purpose, draws, replies.append).reply()
+        await self.send(asking, messages, purpose, draws, replies.append)
         replies.sort(key=_index)
         return replies
 
@@ -96,8 +98,7 @@ class StepContext:
         spent = Usage()
         for turn in (0, 1):
             draws = range(index, index + 1)
-            sending = self.sending(asking, messages, purpose, draws, None, schema, turn)
-            reply = await sending.reply()
+            reply = await self.send(asking, messages, purpose, draws, None, schema, turn)
             text = reply.text
             spent += reply.usage
             value, wrong = _read(text, form, check)
@@ -152,7 +153,7 @@ class StepContext:
     def _emit(self, what: str, data: Mapping[str, Json]) -> None:
         self._run.emit(what, self._step.name, -1 if self._place is None else self._place, data)
 
-    def sending(
+    def send(
         self,
         asking: Asking,
         messages: tuple[Message, ...],
@@ -161,10 +162,14 @@ class StepContext:
         deliver: Callable[[Reply], None] | None = None,
         schema: Mapping[str, Json] | None = None,
         turn: int = 0,
-    ) -> Sending:
-        """One request, ready to be sent; the reply of every draw is delivered as it finishes."""
+    ) -> Coroutine[Any, Any, Reply]:
+        """One request, seen through when awaited: the reply of its first draw. The reply of every
+        draw is delivered as it finishes."""
         request = self._request(asking, messages, purpose, draws, schema, turn)
-        return Sending(self._run, self._step, self._place, request, deliver)
+        run, step, place = self._run, self._step, self._place
+        if run.stores:
+            return through(run, step, place, request, deliver, run.stores)
+        return Sending(run, step, place, request, deliver).reply()
 
     def _request(
         self,
@@ -176,7 +181,7 @@ class StepContext:
         turn: int,
     ) -> Request:
         step, place = self._step, self._place or 0
-        seed, numbers = step.seed, step.numbers
+        seed, numbers, base = step.seed, step.wiring.numbers, step.wiring.base
         assert asking.max_tokens is not None
         return Request(
             asking.model or "",
@@ -184,7 +189,11 @@ class StepContext:
             purpose,
             tuple(
                 [
-                    Draw(d, numbers[d] if numbers else d, numbered(seed, place, d, turn))
+                    Draw(
+                        d,
+                        numbers[d] if numbers else number(base, self._place, d),
+                        numbered(seed, place, d, turn),
+                    )
                     for d in draws
                 ]
             ),

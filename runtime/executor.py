@@ -20,6 +20,7 @@ from .events import Bus, Event, Happening
 from .ledger import Ledger
 from .models import Models
 from .questions import recorded
+from .recall import Store
 from .result import Lost, Result
 from .seeds import derive
 from .step import Step
@@ -45,12 +46,19 @@ class Program:
         """The calls from each step to the output, its own included, on the longest way."""
         return paths(self.plan)
 
-    async def run(self, question: Question, models: Models, seed: int, bus: Bus) -> Result:
+    async def run(
+        self,
+        question: Question,
+        models: Models,
+        seed: int,
+        bus: Bus,
+        stores: tuple[Store, ...] = (),
+    ) -> Result:
         """Answer one question.
 
         Raises `StepFailed`, `BudgetExhausted`, `NoAnswer`; never an exception group.
         """
-        running = Running(self, question, models, seed, bus)
+        running = Running(self, question, models, seed, bus, stores)
         try:
             return await running.result()
         except BaseExceptionGroup as group:
@@ -68,10 +76,19 @@ class Running:
     """One question on its way through a program."""
 
     def __init__(
-        self, program: Program, question: Question, models: Models, seed: int, bus: Bus
+        self,
+        program: Program,
+        question: Question,
+        models: Models,
+        seed: int,
+        bus: Bus,
+        stores: tuple[Store, ...],
     ) -> None:
         self.question = question
         self.models = models
+        self.seed = seed
+        self.stores = stores
+        """Where replies may be that need not be asked for."""
         self.group = TaskGroup()
         """Everything of this run happens in it."""
         self.stopped: dict[str, str] = {}
@@ -83,7 +100,6 @@ class Running:
         self.jitter = Random(derive(seed, question.id, "jitter"))
         """Randomness of waits between attempts; it decides no answer."""
         self._program = program
-        self._seed = seed
         self._bus = bus
         self._trace: list[Happening] = []
         self._closed: list[tuple[Step, int]] = []
@@ -117,7 +133,7 @@ class Running:
         """Start what the output needs, read it, and stop the rest."""
         graph = self._program.plan.graph
         start = self.now()
-        told: dict[str, Json] = {"pipeline": graph.name, "seed": self._seed}
+        told: dict[str, Json] = {"pipeline": graph.name, "seed": self.seed}
         told["question"] = recorded(self.question)
         self.emit("started", "", -1, told)
         async with self.group:
@@ -156,11 +172,11 @@ class Running:
 
     def _rows(self) -> dict[str, Row]:
         rows: dict[str, Row] = {}
-        root = derive(self._seed, self.question.id)
+        root = derive(self.seed, self.question.id)
         for wiring in self._program.wirings:
             node = wiring.node
             seed = derive(root, node.name)
-            step = Step(self, node, seed, self._ledgers[node.scope], wiring.numbers)
+            step = Step(self, wiring, seed, self._ledgers[node.scope])
             rows[node.name] = _row(wiring, step, rows)
         return rows
 

@@ -11,6 +11,7 @@ from ..compiler.errors import BackendError, RateLimited
 from ..compiler.model import ModelInfo
 from ..compiler.registry import backend
 from ..compiler.spec import ModelSpec
+from .cachekey import model_key
 from .circuit import Circuit
 from .limits import Adaptive, Limit, Rates
 from .retry import Retry
@@ -23,10 +24,12 @@ class Model:
 
     __slots__ = (
         "backend",
+        "cached",
         "circuit",
         "fallback",
         "hedge_after",
         "info",
+        "key",
         "limit",
         "name",
         "patient",
@@ -52,6 +55,10 @@ class Model:
         self.patient = spec.timeout is None and spec.hedge_after is None
         """Whether a request may take as long as it takes."""
         self.rates = _rates(spec)
+        self.cached = spec.cache and backend.repeatable
+        """Whether replies may be kept and used again."""
+        self.key = model_key(spec, backend.revision)
+        """Which model this is, for the keys of kept replies."""
 
     def answered(self, seconds: float) -> None:
         """A request was answered after so many seconds."""

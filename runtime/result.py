@@ -109,4 +109,5 @@ def _usage(usage: Usage, less: Usage) -> Json:
         "cached_tokens": usage.cached_tokens - less.cached_tokens,
         "completion_tokens": usage.completion_tokens - less.completion_tokens,
         "usd": round(usage.usd - less.usd, 9),
+        "hits": usage.hits - less.hits,
     }

@@ -16,6 +16,7 @@ from .executor import Program
 from .models import Models
 from .ordered import in_order
 from .questions import Asked, as_question
+from .recall import Store
 from .result import Result
 
 __all__ = ["Session"]
@@ -34,9 +35,12 @@ class Session:
         *,
         backends: Mapping[str, Backend] | None = None,
         listeners: Iterable[Listener] = (),
+        stores: Iterable[Store] = (),
     ) -> None:
-        """`backends` are ready ones by model name, instead of those the plan would open."""
+        """`backends` are ready ones by model name, instead of those the plan would open; `stores`
+        hold replies that need not be asked for. Both stay the caller's to close."""
         plan.refuse()
+        self._stores = tuple(stores)
         self.plan = plan
         self._program = Program(plan)
         self._models = Models(plan.graph.models, backends)
@@ -53,7 +57,7 @@ class Session:
         """Answer one question. Raises `InputError` and what the run raises."""
         shaped = as_question(question, self.plan.graph.question, id)
         bus = Bus((*self._listeners, *listeners))
-        return await self._program.run(shaped, self._models, seed, bus)
+        return await self._program.run(shaped, self._models, seed, bus, self._stores)
 
     async def map(
         self,

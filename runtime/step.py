@@ -7,14 +7,13 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..compiler.errors import BackendError, BudgetExhausted, RunError, StepFailed
-from ..compiler.graph import Node
 from ..compiler.op import All, Each, Reply, Source
 from ..compiler.values import Candidate, Json, Usage
 from .context import StepContext
 from .ledger import Ledger
 from .result import Lost
-from .sending import Sending
 from .stream import Reader
+from .wiring import Wiring
 
 if TYPE_CHECKING:
     from .executor import Running
@@ -27,14 +26,12 @@ T = TypeVar("T")
 class Step:
     """A step of one run: its node, its seed, its account, and the work it does for its places."""
 
-    __slots__ = ("_run", "charged", "failed", "ledger", "name", "node", "numbers", "seed")
+    __slots__ = ("_run", "charged", "failed", "ledger", "name", "node", "seed", "wiring")
 
-    def __init__(
-        self, run: Running, node: Node, seed: int, ledger: Ledger, numbers: tuple[int, ...]
-    ) -> None:
-        self.node = node
-        self.numbers = numbers
-        self.name = node.name
+    def __init__(self, run: Running, wiring: Wiring, seed: int, ledger: Ledger) -> None:
+        self.wiring = wiring
+        self.node = wiring.node
+        self.name = wiring.node.name
         self.seed = seed
         self.ledger = ledger
         self.charged: dict[int, Usage] = {}
@@ -51,7 +48,7 @@ class Step:
         """Ask for one draw of a source; nothing, if it was lost and may be."""
         context = StepContext(self._run, self)
         try:
-            reply = await self._sending(context, range(index, index + 1)).reply()
+            reply = await self._send(context, range(index, index + 1))
         except Exception as error:  # noqa: BLE001 -- anybody's operator; `_lose` names the step
             self._lose(index, error)
             return None
@@ -68,18 +65,18 @@ class Step:
             deliver(reply.index, self._drawn(context, reply))
 
         try:
-            await self._sending(context, draws, drawn).reply()
+            await self._send(context, draws, drawn)
         except Exception as error:  # noqa: BLE001 -- anybody's operator; `_lose` names the step
             for draw in sorted(left):
                 self._lose(draw, error)
 
-    def _sending(
+    def _send(
         self, context: StepContext, draws: range, deliver: Callable[[Reply], None] | None = None
-    ) -> Sending:
+    ) -> Coroutine[Any, Any, Reply]:
         op = self.node.op
         assert isinstance(op, Source)
         asked = op.drawing(context, draws)
-        return context.sending(asked.asking, asked.messages, asked.purpose, draws, deliver)
+        return context.send(asked.asking, asked.messages, asked.purpose, draws, deliver)
 
     def _drawn(self, context: StepContext, reply: Reply) -> Candidate:
         candidate = context.candidate(reply, index=reply.index)
@@ -143,7 +140,7 @@ class Step:
         else:
             raise StepFailed(self.name, error) from error
         self._run.lost.append(Lost(self.name, place, str(error)))
-        self._run.emit("lost", self.name, place, {"why": str(error)})
+        self._run.emit("lost", self.name, place, {"why": str(error), "code": error.code})
 
     def _fail(self, error: BackendError, at_least: int) -> None:
         """One more place of the step has failed. Raises if too few are left."""

@@ -10,7 +10,7 @@ from ..compiler.op import Source
 from ..compiler.plan import Plan
 from ..compiler.spec import ModelSpec
 
-__all__ = ["Wiring", "paths", "wirings"]
+__all__ = ["Wiring", "number", "paths", "wirings"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,9 @@ class Wiring:
     readers: int
     request_of: tuple[range, ...]
     numbers: tuple[int, ...]
+    """Of a source: the number of each of its draws."""
+    base: int
+    """Of any other step: where the numbers of its draws begin."""
 
 
 def wirings(plan: Plan) -> tuple[Wiring, ...]:
@@ -40,6 +43,7 @@ def wirings(plan: Plan) -> tuple[Wiring, ...]:
             readers[name],
             _requests(graph.nodes[name]),
             _numbers(graph.nodes[name], graph.models, taken),
+            _base(graph.nodes[name], taken),
         )
         for name in graph.order
     )
@@ -65,6 +69,25 @@ def _requests(node: Node) -> tuple[range, ...]:
             chunk = range(start, min(start + node.chunk, group.stop))
             chunks += [chunk] * len(chunk)
     return tuple(chunks)
+
+
+_BASE = 1 << 44
+_PLACE = 1 << 24
+
+
+def number(base: int, place: int | None, draw: int) -> int:
+    """The number of a draw of a step that is no source: its own for every place of every step that
+    might ask the same."""
+    return base + (_PLACE * (place + 1) if place is not None else 0) + draw
+
+
+def _base(node: Node, taken: dict[str, int]) -> int:
+    """Where the numbers of a step that is no source begin: elsewhere for each of equal steps."""
+    if isinstance(node.op, Source) or not node.op.askings():
+        return 0
+    key = f"{node.kind} {node.op.model_dump()}"
+    taken[key] = taken.get(key, -1) + 1
+    return _BASE * taken[key]
 
 
 def _numbers(node: Node, models: Mapping[str, ModelSpec], taken: dict[str, int]) -> tuple[int, ...]:

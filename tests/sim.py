@@ -70,7 +70,7 @@ def judge(request: Request, draw: Draw, *, answers: int = 3) -> str:
         case "verify":
             verdict = dice.choice(["right", "wrong"])
             text = json.dumps({"reason": "so", "verdict": verdict})
-        case "critique" if "numbered" in request.messages[-1].text:
+        case "critique_all":
             shown = range(1, len(request.purpose.shown) + 1)
             told = [{"candidate": n, "critique": f"no {n} {dice.random()}"} for n in shown]
             text = json.dumps({"critiques": told})

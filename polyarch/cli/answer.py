@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json as jsonlib
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import click
@@ -14,8 +16,9 @@ from ..compiler.errors import InputError
 from ..pipeline import load
 from ..runtime.progress import Progress, shown
 from ..runtime.session import Session
-from .batch import answer_all
+from .batch import Batch, answer_all
 from .files import pipeline_file
+from .stores import cache, tracing
 
 if TYPE_CHECKING:
     from ..compiler.plan import Plan
@@ -23,21 +26,37 @@ if TYPE_CHECKING:
     from ..runtime.questions import Asked
     from ..runtime.result import Result
 
-__all__ = ["answer", "answer_file"]
+__all__ = ["Once", "answer", "answer_file"]
 
 
-def answer_file(file: str, source: str, out: str, seed: int, concurrency: int, quiet: bool) -> None:
+@dataclass(frozen=True, slots=True)
+class Once:
+    """One question on the command line."""
+
+    question: str
+    seed: int
+    cached: bool
+    trace: str | None
+
+
+def answer_file(file: str, batch: Batch, quiet: bool) -> None:
     """Answer every question of a file of JSON lines."""
     progress = None if quiet else Progress()
     plan = load(pipeline_file(file)).plan
-    asyncio.run(answer_all(plan, source, out, seed, concurrency, progress))
+    gc.freeze()  # what was imported and compiled stays: it need not be looked through again
+    try:
+        asyncio.run(answer_all(plan, batch, progress))
+    except KeyboardInterrupt:
+        if batch.out != "-" and batch.resumable:
+            click.echo("run the same command again to go on from here", err=True)
+        raise
 
 
-def answer(file: str, question: str, seed: int, json: bool, quiet: bool, verbose: bool) -> None:
+def answer(file: str, once: Once, json: bool, quiet: bool, verbose: bool) -> None:
     """Answer one question and print the result."""
     progress = None if quiet else Progress()
     plan = load(pipeline_file(file)).plan
-    result = asyncio.run(_answer(plan, _asked(question, plan), seed, progress))
+    result = asyncio.run(_answer(plan, once, progress))
     _print(result, plan, json, verbose)
 
 
@@ -53,13 +72,15 @@ def _asked(text: str, plan: Plan) -> Asked:
     return asked
 
 
-async def _answer(plan: Plan, question: Asked, seed: int, progress: Progress | None) -> Result:
+async def _answer(plan: Plan, once: Once, progress: Progress | None) -> Result:
+    question = _asked(once.question, plan)
     listeners: list[Listener] = [] if progress is None else [progress]
-    async with Session(plan, listeners=listeners) as session:
-        if progress is None:
-            return await session.ask(question, seed=seed)
-        async with shown(progress):
-            return await session.ask(question, seed=seed)
+    with cache(once.cached) as stores, tracing(once.trace, plan) as writers:
+        async with Session(plan, listeners=listeners + writers, stores=stores) as session:
+            if progress is None:
+                return await session.ask(question, seed=once.seed)
+            async with shown(progress):
+                return await session.ask(question, seed=once.seed)
 
 
 def _print(result: Result, plan: Plan, json: bool, verbose: bool) -> None:

@@ -5,7 +5,14 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, aclosing, contextmanager, nullcontext
+from contextlib import (
+    AbstractAsyncContextManager,
+    ExitStack,
+    aclosing,
+    contextmanager,
+    nullcontext,
+)
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO
@@ -14,44 +21,94 @@ import click
 
 from ..compiler.errors import InputError, PolyarchError
 from ..compiler.plan import Plan
+from ..runtime.events import Listener
 from ..runtime.ordered import in_order
 from ..runtime.progress import Progress, shown
+from ..runtime.recall import Store
 from ..runtime.result import Result
 from ..runtime.session import Session
 from .errors import of_file, opened
+from .journal import journal
 from .lines import Line, check, is_file, read
+from .stores import cache, tracing
 
-__all__ = ["answer_all"]
+__all__ = ["Batch", "answer_all"]
 
 
-async def answer_all(
-    plan: Plan, source: str, out: str, seed: int, concurrency: int, progress: Progress | None
-) -> None:
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A file of questions to be answered. `cached` uses the cache of replies, too; `trace` is a
+    file for events."""
+
+    source: str
+    out: str
+    seed: int = 0
+    concurrency: int = 64
+    cached: bool = False
+    trace: str | None = None
+
+    @property
+    def resumable(self) -> bool:
+        """Whether it can be taken up again: from a regular file to a regular file."""
+        return is_file(self.source) and (is_file(self.out) or not Path(self.out).exists())
+
+
+async def answer_all(plan: Plan, batch: Batch, progress: Progress | None) -> None:
     """Answer every question of a file; nothing is asked before the whole file can be read.
 
-    Standard input and pipes are checked line by line as they come.
+    Standard input and pipes are checked line by line as they come. From file to file, a batch that
+    was interrupted goes on where it stopped and pays for nothing that had arrived.
     """
     plan.refuse()
-    _differ(source, out)
-    count = check(source, plan.graph.question)
+    _differ(batch.source, batch.out)
+    count = check(batch.source, plan.graph.question)
     if count == 0:
-        click.echo(f"{source}: no questions", err=True)
+        click.echo(f"{batch.source}: no questions", err=True)
     if progress is not None:
         progress.total = count
-    listeners = [] if progress is None else [progress]
-    async with Session(plan, listeners=listeners) as session, _showing(progress):
+    with ExitStack() as open_files:
+        stores, done = [], 0
+        if batch.out != "-" and batch.resumable:
+            kept = journal(plan, Path(batch.source), Path(batch.out), batch.seed)
+            begun = open_files.enter_context(kept)
+            stores.append(Store(begun.cache, paid=True))
+            done = begun.done
+        listeners: list[Listener] = [] if progress is None else [progress]
+        stores += open_files.enter_context(cache(batch.cached))
+        listeners += open_files.enter_context(tracing(batch.trace, plan))
+        if done:
+            click.echo(f"going on after {done:,} of {count:,} answers", err=True)
+        if progress is not None:
+            progress.done = done
+        write = open_files.enter_context(_sink(batch.out, append=done > 0))
+        session = Session(plan, listeners=listeners, stores=stores)
+        async with session, _showing(progress):
+            await _answer(session, plan, batch, done, write)
 
-        async def ask(line: Line) -> Result:
-            """The answer; an error says which line it is about."""
-            try:
-                return await session.ask(line.question, seed=seed)
-            except PolyarchError as error:
-                error.add_note(f"{line.where}, question {line.question.id!r}")
-                raise
 
-        lines = read(source, plan.graph.question)
-        with _sink(out) as write:
-            await _written(in_order(ask, lines, concurrency), write)
+async def _answer(
+    session: Session, plan: Plan, batch: Batch, done: int, write: Callable[[bytes], None]
+) -> None:
+    async def ask(line: Line) -> Result:
+        """The answer; an error says which line it is about."""
+        try:
+            return await session.ask(line.question, seed=batch.seed)
+        except PolyarchError as error:
+            error.add_note(f"{line.where}, question {line.question.id!r}")
+            raise
+
+    lines = _after(done, read(batch.source, plan.graph.question))
+    await _written(in_order(ask, lines, batch.concurrency), write)
+
+
+async def _after(done: int, lines: AsyncGenerator[Line, None]) -> AsyncGenerator[Line, None]:
+    """The lines but for the first ones."""
+    async with aclosing(lines):
+        async for line in lines:
+            if done > 0:
+                done -= 1
+            else:
+                yield line
 
 
 def _showing(progress: Progress | None) -> AbstractAsyncContextManager[object]:
@@ -64,12 +121,12 @@ def _differ(source: str, out: str) -> None:
 
 
 @contextmanager
-def _sink(out: str) -> Iterator[Callable[[bytes], None]]:
+def _sink(out: str, *, append: bool) -> Iterator[Callable[[bytes], None]]:
     """Where answers go: whole lines, flushed one by one."""
     if out == "-":
         yield partial(_write, out, sys.stdout.buffer)
         return
-    with opened(out, "wb") as stream:
+    with opened(out, "ab" if append else "wb") as stream:
         yield partial(_write, out, stream)
 
 

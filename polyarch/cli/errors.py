@@ -73,7 +73,7 @@ def of_file(path: str | Path) -> Iterator[None]:
         raise InputError(f"{path}: {error.strerror or error}") from error
 
 
-def opened(path: str | Path, mode: Literal["rb", "wb"]) -> BinaryIO:
+def opened(path: str | Path, mode: Literal["rb", "wb", "ab"]) -> BinaryIO:
     """The file, open. Raises `InputError`."""
     with of_file(path):
         return Path(path).open(mode)

@@ -22,6 +22,8 @@ __all__ = ["command"]
     show_default=True,
     help="Questions under way at once.",
 )
+@click.option("--cache", "cached", is_flag=True, help="Use the cache of replies, and add to it.")
+@click.option("--trace", metavar="FILE", help="Write every event to a file as it happens.")
 @click.option("--json", is_flag=True, callback=as_json, help="The record, or errors, as JSON.")
 @click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
 @click.option("-v", "--verbose", is_flag=True, help="Show candidates, usage and steps, too.")
@@ -32,6 +34,8 @@ def command(
     out: str | None,
     seed: int,
     concurrency: int,
+    cached: bool,
+    trace: str | None,
     json: bool,
     quiet: bool,
     verbose: bool,
@@ -43,15 +47,19 @@ def command(
 
     With --in, every line is JSON: {"id": …, "question": …}, {"id": …, "messages": […]}, a record
     with the pipeline's fields, a chat, or a text. Each answer is written as soon as it and all
-    before it are there, as one line, in the order of the questions.
+    before it are there, as one line, in the order of the questions. From file to file, a run that
+    was interrupted, however that was, goes on where it stopped when it is started again: what had
+    arrived is not asked for a second time.
     """
     if (question is None) == (source is None):
         raise click.UsageError("give either a QUESTION or --in")
     if source is None and out is not None:
         raise click.UsageError("--out goes with --in")
-    from .answer import answer, answer_file
+    from .answer import Once, answer, answer_file
+    from .batch import Batch
 
     if source is not None:
-        answer_file(file, source, out or "-", seed, concurrency, quiet)
+        answer_file(file, Batch(source, out or "-", seed, concurrency, cached, trace), quiet)
     else:
-        answer(file, question or "", seed, json, quiet, verbose)
+        once = Once(question or "", seed, cached, trace)
+        answer(file, once, json, quiet, verbose)

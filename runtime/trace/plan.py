@@ -12,8 +12,10 @@ from ...compiled import Lock, Source, Step
 from ...compiler.emit.literals import answer
 from ...compiler.emit.python import FORMAT
 from ...compiler.errors import VersionMismatch
+from ...compiler.flow import infer
 from ...compiler.graph import Graph, Node
 from ...compiler.plan import Plan, digest, fingerprints
+from ...compiler.price import price
 from ...compiler.registry import model_info
 from ...compiler.spec import ModelSpec, PriceSpec
 from ...compiler.values import Json
@@ -25,9 +27,10 @@ __all__ = ["described", "rebuilt"]
 def described(plan: Plan) -> Mapping[str, Json]:
     """The plan, its models replaced by stand-ins of equal price: where models are, how they are
     reached and with which options stays out of it."""
-    graph = replace(
-        plan.graph, models={name: _stand_in(spec) for name, spec in plan.graph.models.items()}
-    )
+    models = {name: _stand_in(spec) for name, spec in plan.graph.models.items()}
+    given = plan.graph.nodes.values()
+    # `Source` cannot tell how many candidates may be lost; it is told beside it.
+    graph = replace(plan.graph, models=models).with_nodes(replace(n, at_least=None) for n in given)
     return {
         "format": FORMAT,
         "digest": digest(graph),
@@ -43,6 +46,7 @@ def described(plan: Plan) -> Mapping[str, Json]:
         "steps": [_step(graph, node) for node in graph.nodes.values()],
         "output": graph.output,
         "keep": graph.keep,
+        "at_least": {n.name: n.at_least for n in given if n.at_least is not None},
     }
 
 
@@ -55,17 +59,28 @@ def rebuilt(told: Mapping[str, Json], polyarch: str) -> Plan:
         source = _source(cast("Mapping[str, object]", told), polyarch)
     except (KeyError, TypeError) as error:
         raise VersionMismatch(f"the trace holds no plan that can be run: {error!r}") from error
-    return rebuild(source)
+    return _tolerant(rebuild(source), cast("Mapping[str, int]", told.get("at_least", {})))
+
+
+def _tolerant(plan: Plan, at_least: Mapping[str, int]) -> Plan:
+    """The plan with steps that go on when some of their candidates are lost."""
+    if not at_least:
+        return plan
+    nodes = plan.graph.nodes.values()
+    graph = plan.graph.with_nodes(replace(n, at_least=at_least.get(n.name)) for n in nodes)
+    flows, _ = infer(graph, plan.question)
+    costs, total = price(graph, plan.question)
+    return Plan(graph, plan.question, flows, costs, total)
 
 
 def _stand_in(spec: ModelSpec) -> ModelSpec:
     """A model that stands for another in a replay. It answers at once or never, so nothing that
     waits, asks again or slows down is kept."""
     info = model_info(spec)
-    price = spec.price.price() if spec.price else info.price
+    cost = spec.price.price() if spec.price else info.price
     return ModelSpec(
         model=f"scripted/{spec.model}",
-        price=PriceSpec(prompt=price.prompt, completion=price.completion, cached=price.cached),
+        price=PriceSpec(prompt=cost.prompt, completion=cost.completion, cached=cost.cached),
         concurrency=None
         if spec.concurrency == "adaptive"
         else spec.concurrency or info.concurrency,

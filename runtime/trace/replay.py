@@ -22,9 +22,16 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from ...backends.base import Backend, Draw, Piece, Request
-from ...compiler.errors import InputError, NotRecorded, PolyarchError, RateLimited
+from ...compiler.errors import (
+    BackendError,
+    BudgetExhausted,
+    InputError,
+    NotRecorded,
+    PolyarchError,
+    RateLimited,
+)
 from ...compiler.names import nearest
-from ...compiler.op import Each
+from ...compiler.op import Each, Source
 from ...compiler.plan import Plan
 from ..events import Listener
 from ..questions import digest, restored
@@ -135,6 +142,8 @@ class _Reply:
     turn: int
     at: float
     digest: int | None
+    model: str = ""
+    """Who was asked last."""
     drawn: Drawn | None = None
     edit: Edit | None = None
 
@@ -156,6 +165,14 @@ class Recorded:
         """What is asked and has no reply, by seed: which, and why."""
         self._seeds = {name: derive(root, name) for name in plan.graph.nodes}
         self._each = {n.name for n in plan.graph.nodes.values() if isinstance(n.op, Each)}
+        self._sources = {n.name for n in plan.graph.nodes.values() if isinstance(n.op, Source)}
+        self._lost = {
+            (event.step, event.place): event
+            for stage in run.stages.values()
+            for event in stage.other
+            if event.what == "lost"
+        }
+        self._why = run.why
         self._replies: dict[int, _Reply] = {}
         for asked in run.asked:
             self._ask(asked)
@@ -166,7 +183,7 @@ class Recorded:
         """The reply to a draw, or why there is none."""
         reply = self._replies.get(draw.seed)
         if reply is None:
-            return f"{self._name(request, draw)} was not asked in the recorded run"
+            return f"{self._named(request, draw)} was not asked in the recorded run"
         if reply.edit is not None:
             self._used.add(draw.seed)
         elif reply.drawn is None:
@@ -175,6 +192,27 @@ class Recorded:
             why = "" if self._edits else ": this polyarch words it otherwise, or it was redacted"
             return f"{reply} is asked with another prompt than the recorded one{why}"
         return reply
+
+    def elsewhere(self, draw: Draw, model: str) -> bool:
+        """Whether another model was turned to for this draw."""
+        reply = self._replies.get(draw.seed)
+        return reply is not None and reply.edit is None and reply.model not in ("", model)
+
+    async def lose(self, request: Request, draw: Draw) -> None:
+        """If the recorded run went on without this draw, fail when and as it did then.
+
+        Raises `BackendError`, `BudgetExhausted`.
+        """
+        reply = self._replies.get(draw.seed) or self._named(request, draw)
+        several = request.step in self._each or request.step in self._sources
+        lost = self._lost.get((request.step, reply.place if several else 0))
+        if lost is None:
+            return
+        await asyncio.sleep(max(0.0, lost.at - reply.at) if reply.at >= 0 else 0.0)
+        why = str(lost.data.get("why", ""))
+        if lost.data.get("code") == BudgetExhausted.code:
+            raise BudgetExhausted(why, best=True)
+        raise BackendError(why)
 
     async def wait(self, seed: int, why: str) -> NoReturn:
         """Wait for a reply that nobody knows: until cancelled, or nothing else can happen.
@@ -199,10 +237,12 @@ class Recorded:
         if self._stuck:
             missing = sorted(self._waiting.values())
             more = f"\n  and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
+            failed = f"\nthe recorded run failed: {self._why}" if self._why else ""
             raise NotRecorded(
                 "the trace does not hold what the run needs\n  "
                 + "\n  ".join(missing[:_SHOWN])
                 + more
+                + failed
                 + "\ngive such a reply with --edit 'STEP[PLACE:ASK:TURN]=TEXT'"
             ) from error
         if error is None:
@@ -219,6 +259,7 @@ class Recorded:
             reply = _Reply(asked.step, place, ask, asked.turn, asked.at, asked.digest)
             known = self._replies.setdefault(self._seed(reply), reply)
             known.drawn = drawn.get(ask, known.drawn)
+            known.model = asked.model if known.drawn is None else known.drawn.model
 
     def _seed(self, reply: _Reply) -> int:
         place = reply.place if reply.step in self._each else 0
@@ -255,14 +296,14 @@ class Recorded:
         self._replies[seed] = reply
         return seed, reply
 
-    def _name(self, request: Request, draw: Draw) -> str:
-        """How an edit would name a draw that is not in the trace."""
+    def _named(self, request: Request, draw: Draw) -> _Reply:
+        """A draw that is not in the trace, by the name that an edit would give it."""
         places = range(_SEARCHED) if request.step in self._each else (draw.index,)
         for place in places:
             reply = _Reply(request.step, place, draw.index, request.turn, -1.0, None)
             if self._seed(reply) == draw.seed:
-                return str(reply)
-        return f"{request.step}, ask {draw.index}, turn {request.turn},"
+                return reply
+        return _Reply(request.step, -1, draw.index, request.turn, -1.0, None)
 
 
 class _Voice(Backend):
@@ -281,7 +322,7 @@ class _Voice(Backend):
         found = [(draw, told.find(request, draw)) for draw in request.draws]
         known = [(draw, reply) for draw, reply in found if isinstance(reply, _Reply)]
         known.sort(key=lambda one: _seconds(one[1]))
-        mine = [(draw, reply) for draw, reply in known if self._said(reply)]
+        mine = [one for one in known if not told.elsewhere(one[0], self._name)]
         start = now()
         told.due = max([told.due, *(start + _seconds(reply) for _, reply in mine)])
         drawn = [reply.drawn for _, reply in mine if reply.drawn is not None]
@@ -293,10 +334,11 @@ class _Voice(Backend):
         for draw, reply in mine:
             await asyncio.sleep(max(0.0, start + _seconds(reply) - now()))
             yield _piece(draw, reply)
-        if len(mine) < len(known):
-            raise RateLimited("another model answered in the recorded run")
+        if any(told.elsewhere(draw, self._name) for draw in request.draws):
+            raise RateLimited("another model was asked instead, in the recorded run")
         for draw, why in found:
             if isinstance(why, str):
+                await told.lose(request, draw)
                 await told.wait(draw.seed, why)
 
     def prompt_tokens(self, request: Request) -> int:
@@ -307,9 +349,6 @@ class _Voice(Backend):
 
     async def aclose(self) -> None:
         """There is nothing to release."""
-
-    def _said(self, reply: _Reply) -> bool:
-        return reply.edit is not None or reply.drawn is None or reply.drawn.model == self._name
 
 
 def _seconds(reply: _Reply) -> float:

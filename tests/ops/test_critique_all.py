@@ -23,7 +23,7 @@ def test_one_call_and_every_candidate_its_critique() -> None:
         ("c", "of 3"),
     ]
     (call,) = ctx.calls
-    assert call.role == "critique"
+    assert call.role == "critique_all"
     assert call.shown == ("a", "b", "c")
     assert call.text.index("### Candidate 2") < call.text.index("b\n")
     assert ctx.notes == []

@@ -1,0 +1,140 @@
+"""Replies that need not be asked for: from the journal of this batch, or from the cache.
+
+What a journal holds was paid for by this very batch, so it is charged as it was; what a cache holds
+costs nothing and is counted apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from ..backends.base import Draw, Request
+from ..compiler.op import Reply
+from ..compiler.values import Json, Usage
+from .cache import Cache, Give
+from .cachekey import key_seed
+from .sending import Sending
+from .stored import Stored
+
+if TYPE_CHECKING:
+    from .executor import Running
+    from .step import Step
+
+__all__ = ["Store", "through"]
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """A file of replies; `paid` if this batch itself paid for what is in it."""
+
+    cache: Cache
+    paid: bool = False
+
+
+async def through(
+    run: Running,
+    step: Step,
+    place: int | None,
+    request: Request,
+    deliver: Callable[[Reply], None] | None,
+    stores: tuple[Store, ...],
+) -> Reply:
+    """The reply of a request's first draw; each draw comes from the first store that has it, or is
+    asked for and kept in all of them. Every draw is delivered as it comes."""
+    model = run.models[request.model]
+    key = stores[0].cache.key(model.key, request, run.seed) if stores and model.cached else None
+    if key is None:
+        return await Sending(run, step, place, request, deliver).reply()
+    return await _Recalling(run, step, place, request, deliver, stores).reply(key)
+
+
+class _Recalling:
+    """One request on its way through the first of some stores."""
+
+    def __init__(
+        self,
+        run: Running,
+        step: Step,
+        place: int | None,
+        request: Request,
+        deliver: Callable[[Reply], None] | None,
+        stores: tuple[Store, ...],
+    ) -> None:
+        self._run = run
+        self._step = step
+        self._place = place
+        self._request = request
+        self._deliver = deliver
+        self._store, *self._others = stores
+        self._lead = request.draws[0].index
+        self._first: Reply | None = None
+
+    async def reply(self, key: bytes) -> Reply:
+        """The reply of the first draw, once every draw was delivered."""
+        # Seeds that depend on the request alone: who asks first decides nothing.
+        draws = tuple(
+            Draw(draw.index, draw.number, key_seed(key, draw.number))
+            for draw in self._request.draws
+        )
+        await self._store.cache.fetch(key, draws, self._give, self._ask)
+        assert self._first is not None
+        return self._first
+
+    def _give(self, draw: Draw, kept: Stored) -> None:
+        """A draw that was kept."""
+        model, step = self._run.models[self._request.model], self._step
+        usage = Usage(hits=1)
+        if self._store.paid:
+            prompt, cached, completion = (
+                kept.prompt_tokens,
+                kept.cached_tokens,
+                kept.completion_tokens,
+            )
+            usd = model.price.usd(prompt, completion, cached)
+            usage = Usage(1, prompt, cached, completion, usd)
+        place = draw.index if self._place is None else self._place
+        step.charge(place, usage)
+        step.ledger.settle(None, usage)
+        told: dict[str, Json] = {
+            "ask": draw.index,
+            "turn": self._request.turn,
+            "model": model.name,
+            "tokens": kept.completion_tokens,
+            "finish": kept.finish,
+            "text": kept.text,
+        }
+        self._run.emit("recalled", step.name, place, told)
+        self._got(Reply(draw.index, kept.text, model.name, kept.finish, usage))
+
+    async def _ask(self, draws: tuple[Draw, ...], arrived: Give) -> None:
+        """Ask the next store, or the model, for what this one does not have."""
+        drawn = {draw.index: draw for draw in draws}
+        name = self._request.model
+
+        def each(reply: Reply) -> None:
+            self._got(reply)
+            if reply.model == name:  # what a fallback model said is no reply of this one
+                arrived(drawn[reply.index], _stored(reply))
+
+        request = replace(self._request, draws=draws)
+        others = tuple(self._others)
+        await through(self._run, self._step, self._place, request, each, others)
+
+    def _got(self, reply: Reply) -> None:
+        if reply.index == self._lead:
+            self._first = reply
+        if self._deliver is not None:
+            self._deliver(reply)
+
+
+def _stored(reply: Reply) -> Stored:
+    usage = reply.usage
+    return Stored(
+        reply.text,
+        reply.finish,
+        usage.prompt_tokens,
+        usage.cached_tokens,
+        usage.completion_tokens,
+    )
