@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import ceil
 
+from .ahead import ahead
 from .flow import infer, join
 from .graph import Graph, Node
 from .model import Price
@@ -76,8 +77,17 @@ def price(graph: Graph, question: Amount) -> tuple[dict[str, Cost], Cost]:
         name: _cost(graph.nodes[name], _given(graph, name, flows, question), read[name], prices)
         for name in graph.order
     }
+    for name, most in ahead(graph).items():
+        if isinstance(graph.nodes[name].op, Source | Each):
+            costs[name] = _in_rounds(costs[name], ceil(flows[name].count.high / most))
     total = sum(costs.values(), Cost())
     return costs, Cost(total.calls, total.prompt, total.completion, total.usd, _path(graph, costs))
+
+
+def _in_rounds(cost: Cost, rounds: int) -> Cost:
+    """The cost of candidates made so many rounds one after another, for a reader with a window."""
+    depth = Amount(cost.depth.low, cost.depth.high * max(1, rounds))
+    return replace(cost, depth=depth)
 
 
 def _price(graph: Graph, model: str) -> Price:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from ..ahead import ahead
 from ..graph import Graph, Node
 from ..model import Capability
-from ..op import Each, Source
+from ..op import Source
 from ..registry import model_info
 
 __all__ = ["coalesce"]
@@ -19,7 +20,7 @@ __all__ = ["coalesce"]
 def coalesce(graph: Graph) -> Graph:
     """Give each source its chunk: as many draws a request as its models take and its readers
     want."""
-    wanted = _wanted(graph)
+    wanted = ahead(graph)
     return graph.with_nodes(
         replace(node, chunk=_chunk(graph, node, node.op, wanted[node.name]))
         if isinstance(node.op, Source)
@@ -41,22 +42,3 @@ def _draws(graph: Graph, model: str) -> int:
     if Capability.DRAWS not in info.capabilities:
         return 1
     return min(spec.max_draws or info.max_draws, info.max_draws)
-
-
-def _wanted(graph: Graph) -> dict[str, int]:
-    """How many candidates of each node its least eager reader wants ahead. Steps on single
-    candidates pass on what their own readers want; the output is read whole."""
-    wanted: dict[str, int] = {}
-    for name in reversed(graph.order):
-        ahead = [_EVERYTHING]
-        if name != graph.output:
-            for reader in graph.readers(name):
-                if isinstance(reader.op, Each):
-                    ahead.append(wanted[reader.name])
-                elif reader.window is not None:
-                    ahead.append(reader.window)
-        wanted[name] = min(ahead)
-    return wanted
-
-
-_EVERYTHING = 1 << 30
