@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Iterable,
+    Iterator,
+    Mapping,
+)
+from contextlib import aclosing
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
-from weakref import WeakKeyDictionary
+from typing import TYPE_CHECKING, Self, TypeAlias
+from weakref import WeakKeyDictionary, finalize
 
 from .backends.base import Backend
 from .compiler.build import build, build_file
@@ -15,6 +23,8 @@ from .compiler.op import Amount
 from .compiler.plan import Plan, plan
 from .compiler.source import parse
 from .compiler.verify import ANY_QUESTION
+from .runtime.cache import Cache
+from .runtime.recall import Store
 from .runtime.session import Session
 
 if TYPE_CHECKING:
@@ -43,6 +53,9 @@ def _plan(graph: Graph, question_tokens: int | None) -> Plan:
     return plan(graph, Amount(1, question_tokens) if question_tokens else ANY_QUESTION)
 
 
+_Sessions: TypeAlias = "WeakKeyDictionary[asyncio.AbstractEventLoop, Session]"
+
+
 class Pipeline:
     """A compiled pipeline. Call it with a question: a text, a chat or a record.
 
@@ -56,13 +69,17 @@ class Pipeline:
         *,
         backends: Mapping[str, Backend] | None = None,
         listeners: Iterable[Listener] = (),
+        cache: Cache | None = None,
     ) -> None:
-        """`backends` are ready ones by model name, instead of those the plan would open."""
+        """`backends` are ready ones by model name, instead of those the plan would open; `cache`
+        keeps replies for later runs, too. Both stay the caller's to close."""
         self.plan = plan
+        self._stores = (Store(cache),) if cache is not None else ()
         self._backends = backends
         self._listeners = tuple(listeners)
         self._runner: asyncio.Runner | None = None
-        self._sessions: WeakKeyDictionary[asyncio.AbstractEventLoop, Session] = WeakKeyDictionary()
+        self._closing: finalize[[asyncio.Runner, _Sessions], Pipeline] | None = None
+        self._sessions: _Sessions = WeakKeyDictionary()
 
     @property
     def name(self) -> str:
@@ -82,11 +99,20 @@ class Pipeline:
         return await self._session().ask(question, seed=seed, id=id)
 
     def map(
-        self, questions: Iterable[Asked], *, seed: int = 0, concurrency: int = 64
+        self,
+        questions: Iterable[Asked],
+        *,
+        seed: int = 0,
+        concurrency: int = 64,
+        journal: str | Path | None = None,
     ) -> Iterator[Result]:
-        """Answer many questions, `concurrency` at once; results in the order asked."""
+        """Answer many questions, `concurrency` at once; results in the order asked.
+
+        With `journal`, replies are kept in that file as they arrive: called again after an
+        interruption, with the same seed and file, it pays for nothing that had arrived.
+        """
         runner = self._here()
-        results = self.amap(questions, seed=seed, concurrency=concurrency)
+        results = self.amap(questions, seed=seed, concurrency=concurrency, journal=journal)
         try:
             while True:
                 try:
@@ -102,10 +128,19 @@ class Pipeline:
         *,
         seed: int = 0,
         concurrency: int = 64,
-    ) -> AsyncIterator[Result]:
-        """Answer many questions inside an event loop; results in the order asked."""
-        async for result in self._session().map(questions, seed=seed, concurrency=concurrency):
-            yield result
+        journal: str | Path | None = None,
+    ) -> AsyncGenerator[Result, None]:
+        """Answer many questions inside an event loop; results in the order asked. See `map`."""
+        kept = None if journal is None else Cache(Path(journal))
+        store = None if kept is None else Store(kept, paid=True)
+        results = self._session().map(questions, seed=seed, concurrency=concurrency, journal=store)
+        try:
+            async with aclosing(results):
+                async for result in results:
+                    yield result
+        finally:
+            if kept is not None:
+                await asyncio.to_thread(kept.close)
 
     async def stream(
         self, question: Asked, *, seed: int = 0, id: str = ""
@@ -116,10 +151,9 @@ class Pipeline:
 
     def close(self) -> None:
         """Close the models that calls opened. Idempotent."""
-        if self._runner is not None:
-            self._runner.run(self.aclose())
-            self._runner.close()
-            self._runner = None
+        if self._closing is not None:
+            self._closing()
+            self._runner = self._closing = None
 
     async def aclose(self) -> None:
         """Close the models that were opened in this event loop. Idempotent."""
@@ -144,15 +178,29 @@ class Pipeline:
     def _here(self) -> asyncio.Runner:
         if self._runner is None:
             self._runner = asyncio.Runner()
+            self._closing = finalize(self, _close_all, self._runner, self._sessions)
         return self._runner
 
     def _session(self) -> Session:
         loop = asyncio.get_running_loop()
         session = self._sessions.get(loop)
         if session is None:
-            session = Session(self.plan, backends=self._backends, listeners=self._listeners)
+            session = Session(
+                self.plan,
+                backends=self._backends,
+                listeners=self._listeners,
+                stores=self._stores,
+            )
             self._sessions[loop] = session
         return session
+
+
+def _close_all(runner: asyncio.Runner, sessions: _Sessions) -> None:
+    """Close what a pipeline opened in its own event loop, then the loop."""
+    session = sessions.pop(runner.get_loop(), None)
+    if session is not None:
+        runner.run(session.aclose())
+    runner.close()
 
 
 async def _next(results: AsyncIterator[Result]) -> Result:

@@ -53,11 +53,13 @@ class Session:
         seed: int = 0,
         id: str = "",
         listeners: Iterable[Listener] = (),
+        journal: Store | None = None,
     ) -> Result:
         """Answer one question. Raises `InputError` and what the run raises."""
         shaped = as_question(question, self.plan.graph.question, id)
         bus = Bus((*self._listeners, *listeners))
-        return await self._program.run(shaped, self._models, seed, bus, self._stores)
+        stores = self._stores if journal is None else (journal, *self._stores)
+        return await self._program.run(shaped, self._models, seed, bus, stores)
 
     async def map(
         self,
@@ -65,17 +67,19 @@ class Session:
         *,
         seed: int = 0,
         concurrency: int = 64,
-    ) -> AsyncIterator[Result]:
+        journal: Store | None = None,
+    ) -> AsyncGenerator[Result, None]:
         """Answer many questions, at most `concurrency` at once; results in the order asked.
 
         Questions are taken from the iterable only as they can be started, so memory does not grow
-        with their number. The first error ends the batch and stops the others.
+        with their number. The first error ends the batch and stops the others. `journal` keeps what
+        arrives, and what it already holds is not asked for again.
         """
 
         async def answer(numbered: tuple[int, Asked]) -> Result:
             number, question = numbered
             id = question.id if isinstance(question, Question) else str(number)
-            return await self.ask(question, seed=seed, id=id)
+            return await self.ask(question, seed=seed, id=id, journal=journal)
 
         async with aclosing(in_order(answer, _numbered(questions), concurrency)) as answers:
             async for _, result in answers:

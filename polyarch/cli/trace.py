@@ -116,7 +116,7 @@ def _replay(
     if out is None:
         results = replay(trace, changes, question=question, plan=plan)
     else:
-        with TraceWriter(out, plan) as writer:
+        with TraceWriter(out, plan, of=trace.header.model_dump()) as writer:
             results = replay(trace, changes, question=question, listeners=[writer], plan=plan)
     runs = [run for run in outline(trace.events) if question in (None, run.id)]
     for run, result in zip(runs, results, strict=True):

@@ -35,10 +35,20 @@ class TraceWriter:
     A file that cannot be written, a full disk say, ends the trace and never the run.
     """
 
-    def __init__(self, path: str | Path, plan: Plan, *, secrets: Secrets | None = None) -> None:
-        """Raises `InputError` if the file cannot be made."""
+    def __init__(
+        self,
+        path: str | Path,
+        plan: Plan,
+        *,
+        secrets: Secrets | None = None,
+        of: Mapping[str, Json] | None = None,
+    ) -> None:
+        """`of` is the first line of the trace that is replayed, if this one is of a replay.
+
+        Raises `InputError` if the file cannot be made.
+        """
         self._secrets = Secrets() if secrets is None else secrets
-        self._header: Mapping[str, Json] | None = {
+        self._header: Mapping[str, Json] | None = of or {
             "trace": FORMAT,
             "polyarch": __version__,
             "pipeline": plan.graph.name,

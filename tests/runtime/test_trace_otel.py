@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -44,10 +45,8 @@ def spans(reply: Any = steady, text: str = TEXT, **options: Any) -> list[Any]:
     listener = Spans(MODELS, provider=provider, began=1000.0, **options)
     plan = compiled(text)
     backends = {name: Scripted(reply, latency=jitter(3)) for name in plan.graph.models}
-    try:
+    with suppress(PolyarchError):
         simulate(plan, backends, seed=2, listeners=[listener])
-    except PolyarchError:
-        pass
     listener.close()
     return list(exporter.get_finished_spans())
 
@@ -93,7 +92,9 @@ def test_requests_follow_the_conventions() -> None:
 
 
 def test_names_are_those_of_the_conventions() -> None:
-    conventions = pytest.importorskip("opentelemetry.semconv._incubating.attributes.gen_ai_attributes")
+    conventions = pytest.importorskip(
+        "opentelemetry.semconv._incubating.attributes.gen_ai_attributes"
+    )
     known = {value for value in vars(conventions).values() if isinstance(value, str)}
     used = {key for span in spans(texts=True) for key in span.attributes}
     assert {key for key in used if key.startswith("gen_ai.")} <= known
@@ -142,11 +143,16 @@ def test_a_failed_question_is_an_error_and_leaves_nothing_open() -> None:
 
 
 def test_what_was_cancelled_says_so() -> None:
-    text = TEXT.replace("n: 4", "n: 9").replace("vote, weight: verify", "vote, stop_at: exact, ahead: 9")
-    made = spans(text=text)
+    def slower(request: Request, draw: Draw) -> Script:
+        return Script(steady(request, draw), latency=1.0 + draw.index)
+
+    text = TEXT.replace("n: 4", "n: 9").replace("weight: verify", "stop_at: exact, ahead: 9")
+    made = spans(slower, text=text)
     cancelled = [span for span in made if span.attributes.get("polyarch.cancelled")]
-    assert cancelled
+    assert {span.name for span in cancelled} >= {"chat large"}
     assert {span.status.status_code.name for span in cancelled} == {"UNSET"}
+    question = next(span for span in made if span.name.startswith("invoke_workflow"))
+    assert {span.end_time for span in cancelled} == {question.end_time}
 
 
 def test_a_trace_without_an_end_ends_as_an_error() -> None:

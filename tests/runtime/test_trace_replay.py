@@ -233,9 +233,9 @@ def test_a_spent_budget_is_spent_again(tmp_path: Path, budget: str) -> None:
 
 
 def test_an_edit_changes_what_pure_steps_compute(tmp_path: Path) -> None:
-    plan = compiled(VOTE.replace("  checked: {op: verify, model: j}\n", "").replace(
-        ", weight: verify", ""
-    ))
+    plan = compiled(
+        VOTE.replace("  checked: {op: verify, model: j}\n", "").replace(", weight: verify", "")
+    )
     result, trace = traced(tmp_path / "t.jsonl", plan, reply=answers)
     assert str(result) == "0"
     (again,) = replay(trace, [edit("drafts[0]=the answer is 2")])
