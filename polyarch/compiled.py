@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+from .compiler.locked import Lock, Source, Step, step
 
 if TYPE_CHECKING:
     from .compiler.plan import Plan
@@ -19,76 +21,6 @@ if TYPE_CHECKING:
     from .runtime.result import Result
 
 __all__ = ["Compiled", "Lock", "Source", "Step", "compiled", "step"]
-
-
-class Lock(NamedTuple):
-    """What a compiled pipeline was when it was compiled; two versions can be compared by it.
-
-    Bounds are of one question, low and high.
-    """
-
-    format: int
-    polyarch: str
-    """The version that compiled it."""
-    digest: str
-    """`Plan.digest`, of everything that decides what is asked."""
-    models: Mapping[str, str]
-    """backend/model, by the name that steps use."""
-    prompts: Mapping[str, Sequence[str]]
-    """The sha256 of each prompt, by step."""
-    steps: Mapping[str, str]
-    """A short digest of each step."""
-    calls: tuple[int, int]
-    prompt_tokens: tuple[int, int]
-    completion_tokens: tuple[int, int]
-    usd: tuple[float, float]
-
-
-class Step(NamedTuple):
-    """A step in its final form, all defaults settled."""
-
-    name: str
-    op: str
-    arguments: Mapping[str, Json]
-    inputs: tuple[str, ...]
-    chunk: int
-    window: int | None
-    answer: str | Mapping[str, Json] | None
-    """None is the pipeline's own."""
-    scope: str
-
-
-def step(
-    name: str,
-    *,
-    op: str,
-    arguments: Mapping[str, Json] | None = None,
-    inputs: Sequence[str] = (),
-    chunk: int = 1,
-    window: int | None = None,
-    answer: str | Mapping[str, Json] | None = None,
-    scope: str = "",
-) -> Step:
-    """A step of a compiled pipeline."""
-    return Step(name, op, arguments or {}, tuple(inputs), chunk, window, answer, scope)
-
-
-class Source(NamedTuple):
-    """A compiled pipeline as its module tells it."""
-
-    lock: Lock
-    name: str
-    about: str
-    source: str
-    question: Mapping[str, Json]
-    question_tokens: tuple[int, int]
-    models: Mapping[str, Mapping[str, Json]]
-    answer: str | Mapping[str, Json]
-    budgets: Mapping[str, Mapping[str, Json]]
-    steps: Sequence[Step]
-    output: str
-    keep: int
-    notes: tuple[str, ...]
 
 
 def compiled(
@@ -150,8 +82,8 @@ class Compiled:
     @cached_property
     def pipeline(self) -> Pipeline:
         """The pipeline itself. Raises `VersionMismatch`."""
+        from .compiler.rebuild import rebuild
         from .pipeline import Pipeline
-        from .rebuild import rebuild
 
         return Pipeline(rebuild(self.source))
 

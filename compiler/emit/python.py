@@ -128,6 +128,7 @@ def _step(graph: Graph, node: Node) -> _Arguments:
             inputs=node.inputs,
             chunk=node.chunk if node.chunk != 1 else None,
             window=node.window,
+            at_least=node.at_least,
             answer=answer(node.answer) if node.answer != graph.answer else None,
             scope=node.scope,
         ),
@@ -136,7 +137,7 @@ def _step(graph: Graph, node: Node) -> _Arguments:
 
 def _given(**values: object) -> _Arguments:
     """The keyword arguments that hold something."""
-    return [(name, value) for name, value in values.items() if value]
+    return [(name, value) for name, value in values.items() if value or value == 0]
 
 
 def _bounds(amount: Amount) -> tuple[int, int]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..compiler.errors import InputError
+from ..compiler.errors import InputError, PolyarchError
 from ..runtime.trace.read import read
 from .errors import as_json, of_file
 
@@ -45,6 +45,7 @@ _PIPED = 160
     help="Run it again with this reply changed; =@FILE takes the text from a file.",
 )
 @click.option("--out", metavar="OUT", help="Write the trace of the replay.")
+@click.option("--otel", is_flag=True, help="Send it to an OpenTelemetry collector.")
 @click.option("--json", is_flag=True, callback=as_json, help="The sums, or errors, as JSON.")
 def command(
     file: str,
@@ -54,6 +55,7 @@ def command(
     replay: bool,
     edits: tuple[str, ...],
     out: str | None,
+    otel: bool,
     json: bool,
 ) -> None:
     """Show a trace, write it as a page, or run it again without a model.
@@ -65,15 +67,23 @@ def command(
     the number in the tree, and may be left out where a step has one reply. PLACE:ASK and
     PLACE:ASK:TURN tell several replies of one place apart. Steps that ask nothing are computed
     anew; a request whose prompt changed is an error, unless an edit gives its reply, too.
+
+    --otel sends spans by OTLP to OTEL_EXPORTER_OTLP_ENDPOINT [default: http://localhost:4318],
+    without questions and replies.
     """
     if out is not None and not (replay or edits):
         raise click.UsageError("--out goes with --replay or --edit")
-    if html is not None and (replay or edits or json):
-        raise click.UsageError("--html goes alone; write a replay with --out and show that")
+    if (html is not None) + otel + bool(replay or edits) + (json and not (replay or edits)) > 1:
+        raise click.UsageError(
+            "--html, --otel, --replay and --json exclude one another, but for --replay --json; "
+            "write a replay with --out and show that"
+        )
     trace = read(file)
     if question is not None and all(event.question != question for event in trace.events):
         raise InputError(f"{file}: no question {question!r}")
-    if html is not None:
+    if otel:
+        _send(trace)
+    elif html is not None:
         _page(trace, html, question)
     elif replay or edits:
         _replay(trace, question, edits, out, json)
@@ -101,6 +111,13 @@ def _page(trace: Trace, out: str, question: str | None) -> None:
     with of_file(out):
         Path(out).write_text(text, encoding="utf-8", errors="backslashreplace")
     click.echo(f"{out}: {len(text.encode(errors='replace')):,} bytes", err=True)
+
+
+def _send(trace: Trace) -> None:
+    from ..runtime.trace.otel import send
+
+    if not send(trace):
+        raise PolyarchError("the collector did not take all spans; it is told above why")
 
 
 def _replay(

@@ -9,20 +9,60 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from ...compiler.errors import MissingPackage
 from ..events import Event
 from .outline import Asked, Outline, Run
+from .read import Trace
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Span, Tracer, TracerProvider
 
-__all__ = ["Spans"]
+__all__ = ["Spans", "send"]
+
+_INSTALL = "spans need OpenTelemetry: pip install 'polyarch[otel]'"
+
+_BATCH = 512
+"""Spans sent at once."""
 
 _PROVIDERS = {"azure": "azure.ai.openai", "bedrock": "aws.bedrock", "gemini": "gcp.gemini"}
 _PROVIDERS |= {"vertex_ai": "gcp.vertex_ai", "mistral": "mistral_ai", "xai": "x_ai"}
 """Providers that the conventions call otherwise than backend and model do."""
+
+
+def send(trace: Trace, *, texts: bool = False) -> bool:
+    """Send a trace to a collector by OTLP over HTTP; whether all of it arrived.
+
+    The collector's address and headers come from OpenTelemetry's own variables:
+    `OTEL_EXPORTER_OTLP_ENDPOINT`, http://localhost:4318 if it is not set, and so on.
+    Raises `MissingPackage` without the extra `otel`.
+    """
+    try:
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+        from opentelemetry.sdk.resources import Resource
+        from opentelemetry.sdk.trace import TracerProvider
+        from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExportResult
+        from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+    except ModuleNotFoundError as error:
+        raise MissingPackage(_INSTALL) from error
+    made, collector = InMemorySpanExporter(), OTLPSpanExporter()
+    provider = TracerProvider(resource=Resource.create({"service.name": "polyarch"}))
+    provider.add_span_processor(SimpleSpanProcessor(made))
+    header = trace.header
+    spans = Spans(header.models, provider=provider, texts=texts, began=header.began)
+    for event in trace.events:
+        spans(event)
+    spans.close()
+    finished = made.get_finished_spans()
+    with ExitStack() as stack:
+        stack.callback(provider.shutdown)
+        stack.callback(collector.shutdown)
+        return all(
+            collector.export(finished[start : start + _BATCH]) is SpanExportResult.SUCCESS
+            for start in range(0, len(finished), _BATCH)
+        )
 
 
 class Spans:
@@ -243,5 +283,5 @@ def _tracer(provider: TracerProvider | None) -> Tracer:
     try:
         from opentelemetry.trace import get_tracer
     except ModuleNotFoundError as error:
-        raise MissingPackage("spans need OpenTelemetry: pip install 'polyarch[otel]'") from error
+        raise MissingPackage(_INSTALL) from error
     return get_tracer("polyarch", tracer_provider=provider)

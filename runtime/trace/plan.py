@@ -8,18 +8,16 @@ from typing import cast
 
 from pydantic import BaseModel
 
-from ...compiled import Lock, Source, Step
 from ...compiler.emit.literals import answer
 from ...compiler.emit.python import FORMAT
 from ...compiler.errors import VersionMismatch
-from ...compiler.flow import infer
 from ...compiler.graph import Graph, Node
+from ...compiler.locked import Lock, Source, Step
 from ...compiler.plan import Plan, digest, fingerprints
-from ...compiler.price import price
+from ...compiler.rebuild import rebuild
 from ...compiler.registry import model_info
 from ...compiler.spec import ModelSpec, PriceSpec
 from ...compiler.values import Json
-from ...rebuild import rebuild
 
 __all__ = ["described", "rebuilt"]
 
@@ -28,9 +26,7 @@ def described(plan: Plan) -> Mapping[str, Json]:
     """The plan, its models replaced by stand-ins of equal price: where models are, how they are
     reached and with which options stays out of it."""
     models = {name: _stand_in(spec) for name, spec in plan.graph.models.items()}
-    given = plan.graph.nodes.values()
-    # `Source` cannot tell how many candidates may be lost; it is told beside it.
-    graph = replace(plan.graph, models=models).with_nodes(replace(n, at_least=None) for n in given)
+    graph = replace(plan.graph, models=models)
     return {
         "format": FORMAT,
         "digest": digest(graph),
@@ -46,7 +42,6 @@ def described(plan: Plan) -> Mapping[str, Json]:
         "steps": [_step(graph, node) for node in graph.nodes.values()],
         "output": graph.output,
         "keep": graph.keep,
-        "at_least": {n.name: n.at_least for n in given if n.at_least is not None},
     }
 
 
@@ -59,18 +54,7 @@ def rebuilt(told: Mapping[str, Json], polyarch: str) -> Plan:
         source = _source(cast("Mapping[str, object]", told), polyarch)
     except (KeyError, TypeError) as error:
         raise VersionMismatch(f"the trace holds no plan that can be run: {error!r}") from error
-    return _tolerant(rebuild(source), cast("Mapping[str, int]", told.get("at_least", {})))
-
-
-def _tolerant(plan: Plan, at_least: Mapping[str, int]) -> Plan:
-    """The plan with steps that go on when some of their candidates are lost."""
-    if not at_least:
-        return plan
-    nodes = plan.graph.nodes.values()
-    graph = plan.graph.with_nodes(replace(n, at_least=at_least.get(n.name)) for n in nodes)
-    flows, _ = infer(graph, plan.question)
-    costs, total = price(graph, plan.question)
-    return Plan(graph, plan.question, flows, costs, total)
+    return rebuild(source)
 
 
 def _stand_in(spec: ModelSpec) -> ModelSpec:
@@ -102,6 +86,7 @@ def _step(graph: Graph, node: Node) -> Mapping[str, Json]:
         "inputs": node.inputs,
         "chunk": node.chunk,
         "window": node.window,
+        "at_least": node.at_least,
         "scope": node.scope,
     }
     if node.answer != graph.answer:
@@ -156,4 +141,5 @@ def _rebuilt_step(told: Mapping[str, Json]) -> Step:
         window=cast("int | None", told["window"]),
         answer=cast("str | Mapping[str, Json] | None", told.get("answer")),
         scope=str(told["scope"]),
+        at_least=cast("int | None", told.get("at_least")),
     )

@@ -143,7 +143,7 @@ def test_an_edit_that_needs_another_is_an_error():
         (["t.jsonl", "--edit", "drafts"], 1, "error: an edit is written STEP[PLACE]=TEXT"),
         (["t.jsonl", "--edit", "drafts=@no.txt"], 1, "error: no.txt: No such file"),
         (["t.jsonl", "--out", "x"], 2, "--out goes with --replay or --edit"),
-        (["t.jsonl", "--html", "x", "--json"], 2, "--html goes alone"),
+        (["t.jsonl", "--html", "x", "--json"], 2, "exclude one another"),
     ],
 )
 def test_what_cannot_be_done_is_told(arguments: list[str], code: int, told: str):

@@ -132,7 +132,12 @@ def test_importing_it_imports_nothing_heavy_and_warns_of_nothing(tmp_path: Path)
     heavy = {"networkx", "pydantic", "yaml", "litellm", "optuna", "torch", "vllm", "numpy", "rich"}
     assert not heavy & set(modules)
     ours = [m for m in modules if m.startswith("polyarch")]
-    assert ours == ["polyarch", "polyarch.compiled"]
+    assert ours == [
+        "polyarch",
+        "polyarch.compiled",
+        "polyarch.compiler",
+        "polyarch.compiler.locked",
+    ]
 
 
 def test_the_lock_tells_two_versions_apart():
@@ -248,3 +253,11 @@ def test_it_is_laid_out_as_a_formatter_would(text: str):
 def test_prompts_can_be_read():
     assert "prompt" in source(ROUGH)
     assert "Is it so?\\n" in source(ROUGH)
+
+
+@pytest.mark.parametrize(("written", "least"), [("drop", 0), ("{min: 2}", 2), ("fail", None)])
+def test_what_becomes_of_failures_is_kept(written: str, least: int | None) -> None:
+    text = VOTE.replace("op: generate,", f"op: generate, on_failure: {written},")
+    assert f"on_failure: {written}" in text
+    node = next(iter(pipeline(text).plan.graph.nodes.values()))
+    assert node.at_least == least

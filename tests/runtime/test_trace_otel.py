@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import sys
+import threading
 from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +18,9 @@ from polyarch.backends.base import Draw, Request
 from polyarch.backends.scripted import Script, Scripted
 from polyarch.compiler.errors import MissingPackage, PolyarchError, ServerFailed
 from polyarch.runtime.events import Event
-from polyarch.runtime.trace.otel import Spans
+from polyarch.runtime.trace.otel import Spans, send
+from polyarch.runtime.trace.read import read
+from polyarch.runtime.trace.write import TraceWriter
 
 sdk = pytest.importorskip(
     "opentelemetry.sdk.trace",
@@ -178,9 +183,6 @@ def test_without_the_package_it_says_what_to_install(monkeypatch: pytest.MonkeyP
 
 
 def test_it_reads_files_as_well(tmp_path: Path) -> None:
-    from polyarch.runtime.trace.read import read
-    from polyarch.runtime.trace.write import TraceWriter
-
     plan = compiled(TEXT)
     backends = {name: Scripted(steady) for name in plan.graph.models}
     with TraceWriter(tmp_path / "t.jsonl", plan) as writer:
@@ -193,3 +195,43 @@ def test_it_reads_files_as_well(tmp_path: Path) -> None:
     for event in trace.events:
         listener(event)
     assert len(exporter.get_finished_spans()) == 9
+
+
+def test_a_collector_receives_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip(
+        "opentelemetry.exporter.otlp.proto.http",
+        reason="needs pip install opentelemetry-exporter-otlp-proto-http==1.45.2",
+    )
+    from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+    bodies: list[bytes] = []
+
+    class Collector(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            if self.headers.get("Content-Encoding") == "gzip":
+                body = gzip.decompress(body)
+            bodies.append(body)
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    plan = compiled(TEXT)
+    backends = {name: Scripted(steady) for name in plan.graph.models}
+    with TraceWriter(tmp_path / "t.jsonl", plan) as writer:
+        simulate(plan, backends, listeners=[writer])
+    with ThreadingHTTPServer(("127.0.0.1", 0), Collector) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}"
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", address)
+        assert send(read(tmp_path / "t.jsonl")) is True
+        server.shutdown()
+    (told,) = (ExportTraceServiceRequest.FromString(body) for body in bodies)
+    (resource,) = told.resource_spans
+    names = [span.name for span in resource.scope_spans[0].spans]
+    assert len(names) == 9
+    assert names[-1] == "invoke_workflow checked_vote"
+    service = {a.key: a.value.string_value for a in resource.resource.attributes}["service.name"]
+    assert service == "polyarch"

@@ -7,20 +7,20 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from . import __version__
-from .compiled import Lock, Source, Step
-from .compiler.answers import AnswerKind, answer_kind
-from .compiler.emit.python import FORMAT
-from .compiler.errors import Span, VersionMismatch
-from .compiler.flow import infer
-from .compiler.graph import Graph, Node, Place
-from .compiler.op import Amount, Op
-from .compiler.plan import Plan, digest, fingerprints
-from .compiler.price import price
-from .compiler.registry import backend_names, operator, operator_names
-from .compiler.spec import Budget, ModelSpec, QuestionSpec
-from .compiler.values import Json
-from .compiler.verify import verify
+from .. import __version__
+from .answers import AnswerKind, answer_kind
+from .emit.python import FORMAT
+from .errors import Span, VersionMismatch
+from .flow import infer
+from .graph import Graph, Node, Place
+from .locked import Lock, Source, Step
+from .op import Amount, Op
+from .plan import Plan, digest, fingerprints
+from .price import price
+from .registry import backend_names, operator, operator_names
+from .spec import Budget, ModelSpec, QuestionSpec
+from .values import Json
+from .verify import verify
 
 __all__ = ["rebuild"]
 
@@ -79,6 +79,7 @@ def _node(source: Source, given: Step, kind: AnswerKind, place: Place) -> Node:
         given.scope,
         given.chunk,
         given.window,
+        given.at_least,
     )
 
 
