@@ -19,13 +19,14 @@ from .context import first_error
 from .events import Bus, Event, Happening
 from .ledger import Ledger
 from .models import Models
+from .paths import Paths
 from .questions import recorded
 from .recall import Store
 from .result import Lost, Result
 from .seeds import derive
 from .step import Step
 from .stream import Decided, Drawn, Inputs, Mapped, Reader, Row
-from .wiring import Wiring, paths, wirings
+from .wiring import Wiring, wirings
 
 __all__ = ["Program", "Running"]
 
@@ -35,16 +36,13 @@ class Program:
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
+        self.paths = Paths(plan)
+        """What is learned of how long steps take, over all questions."""
 
     @cached_property
     def wirings(self) -> tuple[Wiring, ...]:
         """The steps in running order."""
         return wirings(self.plan)
-
-    @cached_property
-    def remaining(self) -> Mapping[str, float]:
-        """The calls from each step to the output, its own included, on the longest way."""
-        return paths(self.plan)
 
     async def run(
         self,
@@ -121,8 +119,12 @@ class Running:
         return self._program.plan.flows[step].count.high
 
     def remaining(self, step: str) -> float:
-        """The expected length of the path from a step to the output, in calls."""
-        return self._program.remaining[step]
+        """The expected length of the path from a step to the output, in seconds."""
+        return self._program.paths.remaining(step)
+
+    def took(self, step: str, seconds: float) -> None:
+        """A request of a step was answered after so many seconds."""
+        self._program.paths.learn(step, seconds)
 
     def closed(self, step: Step, read: int, opened: int) -> None:
         """A step's output was closed before everything was read."""

@@ -132,7 +132,9 @@ class Sending:
                     await self._receive_in_time()
                 if self._texts:
                     raise ServerFailed(f"{model.name} ended without finishing every draw")
-                model.answered(run.now() - sent)
+                seconds = run.now() - sent
+                model.answered(seconds)
+                run.took(step.name, seconds)
             except asyncio.CancelledError:
                 self._cancelled()
                 raise

@@ -10,7 +10,7 @@ from ..compiler.op import Source
 from ..compiler.plan import Plan
 from ..compiler.spec import ModelSpec
 
-__all__ = ["Wiring", "number", "paths", "wirings"]
+__all__ = ["Wiring", "number", "wirings"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +47,6 @@ def wirings(plan: Plan) -> tuple[Wiring, ...]:
         )
         for name in graph.order
     )
-
-
-def paths(plan: Plan) -> Mapping[str, float]:
-    """The calls from each step to the output, its own included, on the longest way."""
-    graph = plan.graph
-    longest: dict[str, float] = {}
-    for name in reversed(graph.order):
-        after = [longest[reader.name] for reader in graph.readers(name)]
-        longest[name] = plan.costs[name].depth.high + max(after, default=0.0)
-    return longest
 
 
 def _requests(node: Node) -> tuple[range, ...]:

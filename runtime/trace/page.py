@@ -121,7 +121,8 @@ def drawing(header: Header) -> str:
     height = 2 * _EDGE + tall * (_HIGH + _DOWN) - _DOWN
     parts = [*_edges(header, where), *_boxes(header, where)]
     return (
-        f'<svg viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="group" '
+        f'<svg viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
+        f'style="min-width: min({width}px, 760px)" role="group" '
         f'aria-label="The graph of {escape(header.pipeline)}">{"".join(parts)}</svg>'
     )
 

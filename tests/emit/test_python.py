@@ -259,5 +259,5 @@ def test_prompts_can_be_read():
 def test_what_becomes_of_failures_is_kept(written: str, least: int | None) -> None:
     text = VOTE.replace("op: generate,", f"op: generate, on_failure: {written},")
     assert f"on_failure: {written}" in text
-    node = next(iter(pipeline(text).plan.graph.nodes.values()))
+    node = next(iter(pipeline(source(text)).plan.graph.nodes.values()))
     assert node.at_least == least

@@ -40,7 +40,8 @@ def test_concurrency_is_never_exceeded_and_is_used(limit: int) -> None:
     assert run(main()) == 30
     most = backends["m"].log.most_under_way
     assert most == limit if limit < 100 else most > 20
-    assert backends["o"].log.most_under_way == 7 if limit > 2 else 1
+    assert 1 <= backends["o"].log.most_under_way <= 7
+    assert limit <= 2 or backends["o"].log.most_under_way >= 5
 
 
 def test_limits_hold_for_random_pipelines() -> None:
