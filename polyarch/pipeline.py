@@ -24,8 +24,8 @@ from .compiler.plan import Plan, plan
 from .compiler.source import parse
 from .compiler.verify import ANY_QUESTION
 from .runtime.cache import Cache
-from .runtime.recall import Store
 from .runtime.session import Session
+from .runtime.store import Store
 
 if TYPE_CHECKING:
     from .compiler.graph import Graph

@@ -6,7 +6,7 @@ from asyncio import TaskGroup
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import lru_cache
 from random import Random
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -18,11 +18,8 @@ from ..compiler.values import Candidate, Json, Message, Origin, Purpose, Questio
 from .recall import through
 from .seeds import derive, numbered
 from .sending import Sending
+from .state import StepState
 from .wiring import number
-
-if TYPE_CHECKING:
-    from .executor import Running
-    from .step import Step
 
 __all__ = ["StepContext", "first_error"]
 
@@ -38,31 +35,30 @@ class StepContext:
     Implements `compiler.op.Context`.
     """
 
-    __slots__ = ("_place", "_run", "_step")
+    __slots__ = ("_place", "_state")
 
-    def __init__(self, run: Running, step: Step, place: int | None = None) -> None:
-        self._run = run
-        self._step = step
+    def __init__(self, state: StepState, place: int | None = None) -> None:
+        self._state = state
         self._place = place
 
     @property
     def question(self) -> Question:
         """What the pipeline was asked."""
-        return self._run.question
+        return self._state.run.question
 
     @property
     def answer(self) -> AnswerKind:
         """How an answer is read out of a text."""
-        return self._step.node.answer
+        return self._state.wiring.node.answer
 
     @property
     def step(self) -> str:
         """The name of the step that runs."""
-        return self._step.name
+        return self._state.name
 
     def fill(self, asking: Asking, **values: str) -> str:
         """The prompt of `asking`, its variables filled in."""
-        question = self._run.question
+        question = self._state.run.question
         variables = asking.variables
         if question.fields:
             variables = variables.union(question.fields)
@@ -93,7 +89,7 @@ class StepContext:
         check: Callable[[FormT], str] | None = None,
     ) -> Asked[FormT]:
         """Ask for a filled-in form, with one repair turn."""
-        messages = (*self._run.question.system, Message("user", text))
+        messages = (*self._state.run.question.system, Message("user", text))
         schema = _schema(form)
         spent = Usage()
         for turn in (0, 1):
@@ -115,9 +111,9 @@ class StepContext:
         """A new candidate from a reply."""
         return Candidate(
             reply.text,
-            self._step.node.answer.read(reply.text),
+            self._state.wiring.node.answer.read(reply.text),
             Origin(
-                self._step.name,
+                self._state.name,
                 index if self._place is None else self._place,
                 reply.model,
                 tuple(parent.origin.key for parent in parents),
@@ -129,13 +125,13 @@ class StepContext:
     def rng(self, *names: str | int) -> Random:
         """A random generator that depends on run seed, question, step and names alone."""
         place = -1 if self._place is None else self._place
-        return Random(derive(self._step.seed, "rng", place, *names))
+        return Random(derive(self._state.seed, "rng", place, *names))
 
     def note(self, what: str, **data: Json) -> None:
         """Write something worth knowing into the trace."""
         self._emit("noted", {"note": what, **data})
         if data.get("stopped"):
-            self._run.stopped[self.step] = f"{self.step} decided after {data.get('read')}"
+            self._state.run.stopped[self.step] = f"{self.step} decided after {data.get('read')}"
 
     async def together(self, jobs: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
         """Run jobs at the same time; results in the order given."""
@@ -151,7 +147,7 @@ class StepContext:
         raise failure
 
     def _emit(self, what: str, data: Mapping[str, Json]) -> None:
-        self._run.emit(what, self._step.name, -1 if self._place is None else self._place, data)
+        self._state.emit(what, -1 if self._place is None else self._place, data)
 
     def send(
         self,
@@ -166,10 +162,10 @@ class StepContext:
         """One request, seen through when awaited: the reply of its first draw. The reply of every
         draw is delivered as it finishes."""
         request = self._request(asking, messages, purpose, draws, schema, turn)
-        run, step, place = self._run, self._step, self._place
-        if run.stores:
-            return through(run, step, place, request, deliver, run.stores)
-        return Sending(run, step, place, request, deliver).reply()
+        state, place = self._state, self._place
+        if state.run.stores:
+            return through(state, place, request, deliver, state.run.stores)
+        return Sending(state, place, request, deliver).reply()
 
     def _request(
         self,
@@ -180,7 +176,7 @@ class StepContext:
         schema: Mapping[str, Json] | None,
         turn: int,
     ) -> Request:
-        step, place = self._step, self._place or 0
+        step, place = self._state, self._place or 0
         seed, numbers, base = step.seed, step.wiring.numbers, step.wiring.base
         assert asking.max_tokens is not None
         return Request(
@@ -204,7 +200,7 @@ class StepContext:
             asking.stop,
             schema=schema,
             step=step.name,
-            question=self._run.question.id,
+            question=self._state.run.question.id,
             turn=turn,
         )
 

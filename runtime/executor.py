@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from asyncio import TaskGroup, get_running_loop
 from collections.abc import Mapping
 from functools import cached_property
-from random import Random
 
 from ..compiler.errors import (
     NoAnswer,
@@ -14,21 +12,22 @@ from ..compiler.errors import (
 from ..compiler.op import Each, Source
 from ..compiler.plan import Plan
 from ..compiler.spec import Budget
-from ..compiler.values import NOTHING, Json, Question, Usage
+from ..compiler.values import Candidate, Json, Question
 from .context import first_error
-from .events import Bus, Event, Happening
+from .events import Bus
 from .ledger import Ledger
 from .models import Models
 from .paths import Paths
 from .questions import recorded
-from .recall import Store
-from .result import Lost, Result
+from .result import Result
 from .seeds import derive
+from .state import Run, StepState
 from .step import Step
+from .store import Store
 from .stream import Decided, Drawn, Inputs, Mapped, Reader, Row
 from .wiring import Wiring, wirings
 
-__all__ = ["Program", "Running"]
+__all__ = ["Program"]
 
 
 class Program:
@@ -36,8 +35,7 @@ class Program:
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self.paths = Paths(plan)
-        """What is learned of how long steps take, over all questions."""
+        self._paths = Paths(plan)
 
     @cached_property
     def wirings(self) -> tuple[Wiring, ...]:
@@ -56,131 +54,62 @@ class Program:
 
         Raises `StepFailed`, `BudgetExhausted`, `NoAnswer`; never an exception group.
         """
-        running = Running(self, question, models, seed, bus, stores)
+        run = Run(question, models, self._paths, seed, bus, stores)
         try:
-            return await running.result()
+            return await self._result(run)
         except BaseExceptionGroup as group:
             failure: BaseException = first_error(group)
         except RunError as error:
             failure = error
-        running.emit("failed", getattr(failure, "step", ""), -1, {"why": str(failure)})
+        run.emit("failed", getattr(failure, "step", ""), -1, {"why": str(failure)})
         raise failure
 
-
-_NO_BUDGET = Budget()
-
-
-class Running:
-    """One question on its way through a program."""
-
-    def __init__(
-        self,
-        program: Program,
-        question: Question,
-        models: Models,
-        seed: int,
-        bus: Bus,
-        stores: tuple[Store, ...],
-    ) -> None:
-        self.question = question
-        self.models = models
-        self.seed = seed
-        self.stores = stores
-        """Where replies may be that need not be asked for."""
-        self.group = TaskGroup()
-        """Everything of this run happens in it."""
-        self.stopped: dict[str, str] = {}
-        """Why steps stopped early, one line each, by step."""
-        self.now = get_running_loop().time
-        """The event loop's clock, in seconds."""
-        self.lost: list[Lost] = []
-        """What failed, or the budget did not reach, and was gone on without."""
-        self.jitter = Random(derive(seed, question.id, "jitter"))
-        """Randomness of waits between attempts; it decides no answer."""
-        self._program = program
-        self._bus = bus
-        self._trace: list[Happening] = []
-        self._closed: list[tuple[Step, int]] = []
-        self._ledgers = _ledgers(program.plan)
-
-    def emit(self, what: str, step: str, place: int, data: Mapping[str, Json] = NOTHING) -> None:
-        """Something happened."""
-        at = self.now()
-        self._trace.append((what, step, place, at, data))
-        if self._bus.listened:
-            self._bus.emit(Event(what, self.question.id, step, place, at, data))
-
-    def over(self, step: str, why: str) -> None:
-        """A budget is spent and the pipeline goes on with what it has."""
-        self.stopped.setdefault(step, why)
-
-    def size(self, step: str) -> int:
-        """How many candidates a step can give at most."""
-        return self._program.plan.flows[step].count.high
-
-    def remaining(self, step: str) -> float:
-        """The expected length of the path from a step to the output, in seconds."""
-        return self._program.paths.remaining(step)
-
-    def took(self, step: str, seconds: float) -> None:
-        """A request of a step was answered after so many seconds."""
-        self._program.paths.learn(step, seconds)
-
-    def closed(self, step: Step, read: int, opened: int) -> None:
-        """A step's output was closed before everything was read."""
-        self._closed.append((step, read))
-        self.emit("closed", step.name, -1, {"read": read, "opened": opened})
-
-    async def result(self) -> Result:
+    async def _result(self, run: Run) -> Result:
         """Start what the output needs, read it, and stop the rest."""
-        graph = self._program.plan.graph
-        start = self.now()
-        told: dict[str, Json] = {"pipeline": graph.name, "seed": self.seed}
-        told["question"] = recorded(self.question)
-        self.emit("started", "", -1, told)
-        async with self.group:
-            output = Reader(Inputs([self._rows()[graph.output]]), None)
+        graph, start = self.plan.graph, run.now()
+        ledgers = _ledgers(self.plan)
+        told: dict[str, Json] = {"pipeline": graph.name, "seed": run.seed}
+        run.emit("started", "", -1, told | {"question": recorded(run.question)})
+        async with run.group:
+            output = Reader(Inputs([self._rows(run, ledgers)[graph.output]]), None)
             try:
                 candidates = tuple(await output.all())
             finally:
                 output.close()
-        if len(candidates) > graph.keep:
-            raise RunError(f"{graph.name} gave {len(candidates)} candidates, not {graph.keep}")
-        promised = self._program.plan.flows[graph.output].count.low
-        if not candidates and promised and not self.lost:
-            raise NoAnswer(f"{graph.name} ended without a candidate")
-        seconds = self.now() - start
-        self.emit("ended", "", -1, {"seconds": seconds, "candidates": len(candidates)})
+        self._check(run, candidates)
+        seconds = run.now() - start
+        run.emit("ended", "", -1, {"seconds": seconds, "candidates": len(candidates)})
         return Result(
-            self.question,
+            run.question,
             candidates,
-            self._ledgers[""].spent,
-            self._unread(),
-            "; ".join(self.stopped[n] for n in graph.order if n in self.stopped),
-            tuple(sorted(self.lost, key=lambda one: (graph.order.index(one.step), one.place))),
+            ledgers[""].spent,
+            run.unread,
+            "; ".join(run.stopped[name] for name in graph.order if name in run.stopped),
+            tuple(sorted(run.lost, key=lambda one: (graph.order.index(one.step), one.place))),
             seconds,
-            self._trace,
+            run.happened,
         )
 
-    def _unread(self) -> Usage:
-        """What was spent on places that nobody read."""
-        unread = [
-            usage
-            for step, read in self._closed
-            for place, usage in step.charged.items()
-            if place >= read
-        ]
-        return sum(unread, Usage())
+    def _check(self, run: Run, candidates: tuple[Candidate, ...]) -> None:
+        """Raise unless there are as many candidates as the plan promises."""
+        graph = self.plan.graph
+        if len(candidates) > graph.keep:
+            raise RunError(f"{graph.name} gave {len(candidates)} candidates, not {graph.keep}")
+        promised = self.plan.flows[graph.output].count.low
+        if not candidates and promised and not run.lost:
+            raise NoAnswer(f"{graph.name} ended without a candidate")
 
-    def _rows(self) -> dict[str, Row]:
+    def _rows(self, run: Run, ledgers: Mapping[str, Ledger]) -> dict[str, Row]:
         rows: dict[str, Row] = {}
-        root = derive(self.seed, self.question.id)
-        for wiring in self._program.wirings:
+        root = derive(run.seed, run.question.id)
+        for wiring in self.wirings:
             node = wiring.node
-            seed = derive(root, node.name)
-            step = Step(self, wiring, seed, self._ledgers[node.scope])
-            rows[node.name] = _row(wiring, step, rows)
+            state = StepState(run, wiring, derive(root, node.name), ledgers[node.scope])
+            rows[node.name] = _row(wiring, Step(state), rows)
         return rows
+
+
+_NO_BUDGET = Budget()
 
 
 def _row(wiring: Wiring, step: Step, rows: Mapping[str, Row]) -> Row:

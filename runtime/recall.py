@@ -7,35 +7,23 @@ costs nothing and is counted apart.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import replace
 
 from ..backends.base import Draw, Request
 from ..compiler.op import Reply
 from ..compiler.values import Json, Usage
-from .cache import Cache, Give
+from .cache import Give
 from .cachekey import key_seed
 from .sending import Sending
+from .state import StepState
+from .store import Store
 from .stored import Stored
 
-if TYPE_CHECKING:
-    from .executor import Running
-    from .step import Step
-
-__all__ = ["Store", "through"]
-
-
-@dataclass(frozen=True, slots=True)
-class Store:
-    """A file of replies; `paid` if this batch itself paid for what is in it."""
-
-    cache: Cache
-    paid: bool = False
+__all__ = ["through"]
 
 
 async def through(
-    run: Running,
-    step: Step,
+    state: StepState,
     place: int | None,
     request: Request,
     deliver: Callable[[Reply], None] | None,
@@ -43,11 +31,11 @@ async def through(
 ) -> Reply:
     """The reply of a request's first draw; each draw comes from the first store that has it, or is
     asked for and kept in all of them. Every draw is delivered as it comes."""
-    model = run.models[request.model]
-    key = stores[0].cache.key(model.key, request, run.seed) if stores and model.cached else None
+    model, seed = state.run.models[request.model], state.run.seed
+    key = stores[0].cache.key(model.key, request, seed) if stores and model.cached else None
     if key is None:
-        return await Sending(run, step, place, request, deliver).reply()
-    return await _Recalling(run, step, place, request, deliver, stores).reply(key)
+        return await Sending(state, place, request, deliver).reply()
+    return await _Recalling(state, place, request, deliver, stores).reply(key)
 
 
 class _Recalling:
@@ -55,15 +43,13 @@ class _Recalling:
 
     def __init__(
         self,
-        run: Running,
-        step: Step,
+        state: StepState,
         place: int | None,
         request: Request,
         deliver: Callable[[Reply], None] | None,
         stores: tuple[Store, ...],
     ) -> None:
-        self._run = run
-        self._step = step
+        self._state = state
         self._place = place
         self._request = request
         self._deliver = deliver
@@ -84,7 +70,7 @@ class _Recalling:
 
     def _give(self, draw: Draw, kept: Stored) -> None:
         """A draw that was kept."""
-        model, step = self._run.models[self._request.model], self._step
+        model, step = self._state.run.models[self._request.model], self._state
         usage = Usage(hits=1)
         if self._store.paid:
             prompt, cached, completion = (
@@ -105,7 +91,7 @@ class _Recalling:
             "finish": kept.finish,
             "text": kept.text,
         }
-        self._run.emit("recalled", step.name, place, told)
+        step.emit("recalled", place, told)
         self._got(Reply(draw.index, kept.text, model.name, kept.finish, usage))
 
     async def _ask(self, draws: tuple[Draw, ...], arrived: Give) -> None:
@@ -120,7 +106,7 @@ class _Recalling:
 
         request = replace(self._request, draws=draws)
         others = tuple(self._others)
-        await through(self._run, self._step, self._place, request, each, others)
+        await through(self._state, self._place, request, each, others)
 
     def _got(self, reply: Reply) -> None:
         if reply.index == self._lead:

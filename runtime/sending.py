@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from ..backends.base import Piece, Request
 from ..compiler.errors import (
@@ -19,10 +18,7 @@ from ..compiler.op import Reply
 from ..compiler.values import Usage
 from .ledger import Reservation
 from .questions import digest
-
-if TYPE_CHECKING:
-    from .executor import Running
-    from .step import Step
+from .state import StepState
 
 __all__ = ["Sending"]
 
@@ -60,20 +56,19 @@ class Sending:
 
     def __init__(
         self,
-        run: Running,
-        step: Step,
+        state: StepState,
         place: int | None,
         request: Request,
         deliver: Callable[[Reply], None] | None,
     ) -> None:
         """`deliver` is told of every draw as it finishes."""
         draws = [draw.index for draw in request.draws]
-        self._run = run
-        self._step = step
+        self._run = state.run
+        self._step = state
         self._place = place
         self._request = request
         self._deliver = deliver
-        self._model = run.models[request.model]
+        self._model = state.run.models[request.model]
         self._first = self._lead = draws[0]
         self._texts = dict.fromkeys(draws, "")
         self._tokens = dict.fromkeys(draws, 0)
@@ -114,7 +109,7 @@ class Sending:
             if model.rates is not None:
                 await model.rates.enter(self._bound().tokens)
             if not model.limit.enter():
-                await model.limit.wait(run.remaining(step.name))
+                await model.limit.wait(run.paths.remaining(step.name))
             try:
                 if model.circuit.open:
                     model.circuit.check()
@@ -134,7 +129,7 @@ class Sending:
                     raise ServerFailed(f"{model.name} ended without finishing every draw")
                 seconds = run.now() - sent
                 model.answered(seconds)
-                run.took(step.name, seconds)
+                run.paths.learn(step.name, seconds)
             except asyncio.CancelledError:
                 self._cancelled()
                 raise
@@ -183,7 +178,7 @@ class Sending:
             if not done:
                 if self._step.ledger.limited:
                     reserved = await self._reserve()
-                self._run.emit("hedged", self._step.name, self._at, {"model": self._model.name})
+                self._step.emit("hedged", self._at, {"model": self._model.name})
                 tasks[asyncio.create_task(self._collect(second))] = second
             winner = await _first_to_finish(list(tasks))
             for piece in tasks[winner]:
@@ -232,9 +227,8 @@ class Sending:
         spent = self._charge(index, self._spent(index, seconds))
         reply = Reply(index, self._texts.pop(index), self._model.name, piece.finish, spent)
         place = index if self._place is None else self._place
-        self._run.emit(
+        self._step.emit(
             "drew",
-            self._step.name,
             place,
             {
                 "ask": index,
@@ -256,9 +250,8 @@ class Sending:
 
     def _asked(self) -> None:
         request = self._request
-        self._run.emit(
+        self._step.emit(
             "asked",
-            self._step.name,
             self._at,
             {
                 "model": self._model.name,
@@ -307,9 +300,8 @@ class Sending:
         deadline = self._step.ledger.due()
         late = wait is not None and deadline is not None and run.now() + wait > deadline
         if wait is not None and not model.circuit.open and not late:
-            run.emit(
+            self._step.emit(
                 "retried",
-                self._step.name,
                 self._at,
                 {"model": model.name, "why": str(error), "seconds": wait},
             )
@@ -317,9 +309,8 @@ class Sending:
             attempt += 1
         elif isinstance(error, (*_DEAD, RateLimited)) and model.fallback:
             self._model = run.models[model.fallback[0]]
-            run.emit(
+            self._step.emit(
                 "fell back",
-                self._step.name,
                 self._at,
                 {"model": model.name, "why": str(error), "instead": self._model.name},
             )

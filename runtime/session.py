@@ -16,8 +16,8 @@ from .executor import Program
 from .models import Models
 from .ordered import in_order
 from .questions import Asked, as_question
-from .recall import Store
 from .result import Result
+from .store import Store
 
 __all__ = ["Session"]
 

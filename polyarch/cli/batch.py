@@ -24,9 +24,9 @@ from ..compiler.plan import Plan
 from ..runtime.events import Listener
 from ..runtime.ordered import in_order
 from ..runtime.progress import Progress, shown
-from ..runtime.recall import Store
 from ..runtime.result import Result
 from ..runtime.session import Session
+from ..runtime.store import Store
 from .errors import of_file, opened
 from .journal import journal
 from .lines import Line, check, is_file, read

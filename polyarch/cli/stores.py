@@ -9,7 +9,7 @@ from ..compiler.plan import Plan
 from ..runtime.cache import Cache
 from ..runtime.cachefile import default_path
 from ..runtime.events import Listener
-from ..runtime.recall import Store
+from ..runtime.store import Store
 
 __all__ = ["cache", "tracing"]
 

@@ -8,6 +8,7 @@ from typing import cast
 
 from pydantic import BaseModel
 
+from ... import __version__
 from ...compiler.emit.literals import answer
 from ...compiler.emit.python import FORMAT
 from ...compiler.errors import VersionMismatch
@@ -54,7 +55,13 @@ def rebuilt(told: Mapping[str, Json], polyarch: str) -> Plan:
         source = _source(cast("Mapping[str, object]", told), polyarch)
     except (KeyError, TypeError) as error:
         raise VersionMismatch(f"the trace holds no plan that can be run: {error!r}") from error
-    return rebuild(source)
+    try:
+        return rebuild(source)
+    except VersionMismatch as error:
+        raise VersionMismatch(
+            f"the trace was written by polyarch {polyarch}, and polyarch {__version__} cannot run "
+            f"its plan as it was: {str(error).rsplit('; ', 1)[0]}"
+        ) from error
 
 
 def _stand_in(spec: ModelSpec) -> ModelSpec:

@@ -1,0 +1,99 @@
+"""What is known while one question is on its way: of the run, and of each of its steps."""
+
+from __future__ import annotations
+
+from asyncio import TaskGroup, get_running_loop
+from collections.abc import Mapping
+from random import Random
+
+from ..compiler.values import NOTHING, Json, Question, Usage
+from .events import Bus, Event, Happening
+from .ledger import Ledger
+from .models import Models
+from .paths import Paths
+from .result import Lost
+from .seeds import derive
+from .store import Store
+from .wiring import Wiring
+
+__all__ = ["Run", "StepState"]
+
+
+class Run:
+    """One question on its way through a program."""
+
+    def __init__(
+        self,
+        question: Question,
+        models: Models,
+        paths: Paths,
+        seed: int,
+        bus: Bus,
+        stores: tuple[Store, ...],
+    ) -> None:
+        self.question = question
+        self.models = models
+        self.paths = paths
+        """What is known of how long steps take, over all questions."""
+        self.seed = seed
+        self.stores = stores
+        """Where replies may be that need not be asked for."""
+        self.group = TaskGroup()
+        """Everything of this run happens in it."""
+        self.now = get_running_loop().time
+        """The event loop's clock, in seconds."""
+        self.jitter = Random(derive(seed, question.id, "jitter"))
+        """Randomness of waits between attempts; it decides no answer."""
+        self.happened: list[Happening] = []
+        """The trace."""
+        self.stopped: dict[str, str] = {}
+        """Why steps stopped early, one line each, by step."""
+        self.lost: list[Lost] = []
+        """What failed, or the budget did not reach, and was gone on without."""
+        self.closed: list[tuple[StepState, int]] = []
+        """The steps that were closed before everything was read, and how much of them was."""
+        self._bus = bus
+
+    def emit(self, what: str, step: str, place: int, data: Mapping[str, Json] = NOTHING) -> None:
+        """Something happened."""
+        at = self.now()
+        self.happened.append((what, step, place, at, data))
+        if self._bus.listened:
+            self._bus.emit(Event(what, self.question.id, step, place, at, data))
+
+    @property
+    def unread(self) -> Usage:
+        """What was spent on places that nobody read."""
+        unread = [
+            usage
+            for state, read in self.closed
+            for place, usage in state.charged.items()
+            if place >= read
+        ]
+        return sum(unread, Usage())
+
+
+class StepState:
+    """A step of one run: its wiring, its seed, its account, and what its places cost so far."""
+
+    __slots__ = ("charged", "failed", "ledger", "name", "run", "seed", "wiring")
+
+    def __init__(self, run: Run, wiring: Wiring, seed: int, ledger: Ledger) -> None:
+        self.run = run
+        self.wiring = wiring
+        self.name = wiring.node.name
+        self.seed = seed
+        self.ledger = ledger
+        self.charged: dict[int, Usage] = {}
+        """By place."""
+        self.failed = 0
+        """How many of its places were lost to failures."""
+
+    def charge(self, place: int, usage: Usage) -> None:
+        """A place cost so much more."""
+        known = self.charged.get(place)
+        self.charged[place] = usage if known is None else known + usage
+
+    def emit(self, what: str, place: int, data: Mapping[str, Json] = NOTHING) -> None:
+        """Something happened at this step."""
+        self.run.emit(what, self.name, place, data)
