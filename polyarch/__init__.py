@@ -16,12 +16,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .compiled import Lock
     from .compiler.errors import PolyarchError, SpecError
+    from .compiler.spec import Budget
     from .compiler.values import Candidate, Question, Usage
     from .pipeline import Pipeline, load, loads
     from .runtime.events import Event
     from .runtime.result import Result
 
 __all__ = [
+    "Budget",
     "Candidate",
     "Event",
     "Lock",
@@ -39,6 +41,7 @@ __all__ = [
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Budget": "compiler.spec",
     "Candidate": "compiler.values",
     "Event": "runtime.events",
     "Lock": "compiled",

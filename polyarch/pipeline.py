@@ -22,6 +22,7 @@ from .compiler.build import build, build_file
 from .compiler.op import Amount
 from .compiler.plan import Plan, plan
 from .compiler.source import parse
+from .compiler.spec import Budget
 from .compiler.verify import ANY_QUESTION
 from .runtime.cache import Cache
 from .runtime.session import Session
@@ -105,14 +106,18 @@ class Pipeline:
         seed: int = 0,
         concurrency: int = 64,
         journal: str | Path | None = None,
+        budget: Budget | None = None,
     ) -> Iterator[Result]:
         """Answer many questions, `concurrency` at once; results in the order asked.
 
         With `journal`, replies are kept in that file as they arrive: called again after an
-        interruption, with the same seed and file, it pays for nothing that had arrived.
+        interruption, with the same seed and file, it pays for nothing that had arrived. `budget` is
+        for all questions together, beside the pipeline's own for each.
         """
         runner = self._here()
-        results = self.amap(questions, seed=seed, concurrency=concurrency, journal=journal)
+        results = self.amap(
+            questions, seed=seed, concurrency=concurrency, journal=journal, budget=budget
+        )
         try:
             while True:
                 try:
@@ -129,11 +134,14 @@ class Pipeline:
         seed: int = 0,
         concurrency: int = 64,
         journal: str | Path | None = None,
+        budget: Budget | None = None,
     ) -> AsyncGenerator[Result, None]:
         """Answer many questions inside an event loop; results in the order asked. See `map`."""
         kept = None if journal is None else Cache(Path(journal))
         store = None if kept is None else Store(kept, paid=True)
-        results = self._session().map(questions, seed=seed, concurrency=concurrency, journal=store)
+        results = self._session().map(
+            questions, seed=seed, concurrency=concurrency, journal=store, budget=budget
+        )
         try:
             async with aclosing(results):
                 async for result in results:

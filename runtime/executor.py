@@ -49,14 +49,15 @@ class Program:
         seed: int,
         bus: Bus,
         stores: tuple[Store, ...] = (),
+        outer: Ledger | None = None,
     ) -> Result:
-        """Answer one question.
+        """Answer one question. `outer` is the account of the batch it belongs to.
 
         Raises `StepFailed`, `BudgetExhausted`, `NoAnswer`; never an exception group.
         """
         run = Run(question, models, self._paths, seed, bus, stores)
         try:
-            return await self._result(run)
+            return await self._result(run, outer)
         except BaseExceptionGroup as group:
             failure: BaseException = first_error(group)
         except RunError as error:
@@ -64,10 +65,10 @@ class Program:
         run.emit("failed", getattr(failure, "step", ""), -1, {"why": str(failure)})
         raise failure
 
-    async def _result(self, run: Run) -> Result:
+    async def _result(self, run: Run, outer: Ledger | None) -> Result:
         """Start what the output needs, read it, and stop the rest."""
         graph, start = self.plan.graph, run.now()
-        ledgers = _ledgers(self.plan)
+        ledgers = _ledgers(self.plan, outer)
         told: dict[str, Json] = {"pipeline": graph.name, "seed": run.seed}
         run.emit("started", "", -1, told | {"question": recorded(run.question)})
         async with run.group:
@@ -122,10 +123,11 @@ def _row(wiring: Wiring, step: Step, rows: Mapping[str, Row]) -> Row:
     return Decided(wiring.size, wiring.readers, step, Reader(inputs, node.window))
 
 
-def _ledgers(plan: Plan) -> dict[str, Ledger]:
-    """An account for the question and for each pipeline used as a step, outermost first."""
+def _ledgers(plan: Plan, around: Ledger | None) -> dict[str, Ledger]:
+    """An account for the question and for each pipeline used as a step, outermost first; `around`
+    them that of the batch, if it has one."""
     graph = plan.graph
-    ledgers = {"": Ledger(graph.name, graph.budgets.get("", _NO_BUDGET))}
+    ledgers = {"": Ledger(graph.name, graph.budgets.get("", _NO_BUDGET), around)}
     for node in graph.nodes.values():
         parts = node.scope.split(".") if node.scope else []
         for depth in range(1, len(parts) + 1):

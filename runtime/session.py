@@ -10,9 +10,11 @@ from typing import Self
 
 from ..backends.base import Backend
 from ..compiler.plan import Plan
+from ..compiler.spec import Budget
 from ..compiler.values import Question
 from .events import Bus, Event, Listener
 from .executor import Program
+from .ledger import Ledger
 from .models import Models
 from .ordered import in_order
 from .questions import Asked, as_question
@@ -54,12 +56,13 @@ class Session:
         id: str = "",
         listeners: Iterable[Listener] = (),
         journal: Store | None = None,
+        batch: Ledger | None = None,
     ) -> Result:
         """Answer one question. Raises `InputError` and what the run raises."""
         shaped = as_question(question, self.plan.graph.question, id)
         bus = Bus((*self._listeners, *listeners))
         stores = self._stores if journal is None else (journal, *self._stores)
-        return await self._program.run(shaped, self._models, seed, bus, stores)
+        return await self._program.run(shaped, self._models, seed, bus, stores, batch)
 
     async def map(
         self,
@@ -68,18 +71,21 @@ class Session:
         seed: int = 0,
         concurrency: int = 64,
         journal: Store | None = None,
+        budget: Budget | None = None,
     ) -> AsyncGenerator[Result, None]:
         """Answer many questions, at most `concurrency` at once; results in the order asked.
 
         Questions are taken from the iterable only as they can be started, so memory does not grow
         with their number. The first error ends the batch and stops the others. `journal` keeps what
-        arrives, and what it already holds is not asked for again.
+        arrives, and what it already holds is not asked for again. `budget` is for all of them
+        together, beside the pipeline's own for each.
         """
+        batch = None if budget is None else Ledger("the batch", budget)
 
         async def answer(numbered: tuple[int, Asked]) -> Result:
             number, question = numbered
             id = question.id if isinstance(question, Question) else str(number)
-            return await self.ask(question, seed=seed, id=id, journal=journal)
+            return await self.ask(question, seed=seed, id=id, journal=journal, batch=batch)
 
         async with aclosing(in_order(answer, _numbered(questions), concurrency)) as answers:
             async for _, result in answers:

@@ -21,14 +21,17 @@ import click
 
 from ..compiler.errors import InputError, PolyarchError
 from ..compiler.plan import Plan
+from ..compiler.spec import Budget
 from ..runtime.events import Listener
+from ..runtime.ledger import Ledger
 from ..runtime.ordered import in_order
 from ..runtime.progress import Progress, shown
 from ..runtime.result import Result
 from ..runtime.session import Session
 from ..runtime.store import Store
+from .budget import refuse
 from .errors import of_file, opened
-from .journal import journal
+from .journal import journal, spent
 from .lines import Line, check, is_file, read
 from .stores import cache, tracing
 
@@ -46,6 +49,8 @@ class Batch:
     concurrency: int = 64
     cached: bool = False
     trace: str | None = None
+    budget: Budget | None = None
+    """For all questions together, beside the pipeline's own for each."""
 
     @property
     def resumable(self) -> bool:
@@ -64,6 +69,8 @@ async def answer_all(plan: Plan, batch: Batch, progress: Progress | None) -> Non
     count = check(batch.source, plan.graph.question)
     if count == 0:
         click.echo(f"{batch.source}: no questions", err=True)
+    if batch.budget is not None:
+        refuse(plan, batch.budget, count or 0)
     if progress is not None:
         progress.total = count
     with ExitStack() as open_files:
@@ -81,18 +88,26 @@ async def answer_all(plan: Plan, batch: Batch, progress: Progress | None) -> Non
         if progress is not None:
             progress.done = done
         write = open_files.enter_context(_sink(batch.out, append=done > 0))
+        account = Ledger("the batch", batch.budget or Budget())
+        if done:
+            account.settle(None, spent(Path(batch.out)))
         session = Session(plan, listeners=listeners, stores=stores)
         async with session, _showing(progress):
-            await _answer(session, plan, batch, done, write)
+            await _answer(session, plan, batch, done, account, write)
 
 
 async def _answer(
-    session: Session, plan: Plan, batch: Batch, done: int, write: Callable[[bytes], None]
+    session: Session,
+    plan: Plan,
+    batch: Batch,
+    done: int,
+    account: Ledger,
+    write: Callable[[bytes], None],
 ) -> None:
     async def ask(line: Line) -> Result:
         """The answer; an error says which line it is about."""
         try:
-            return await session.ask(line.question, seed=batch.seed)
+            return await session.ask(line.question, seed=batch.seed, batch=account)
         except PolyarchError as error:
             error.add_note(f"{line.where}, question {line.question.id!r}")
             raise

@@ -3,6 +3,7 @@ output."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,10 +12,11 @@ from pathlib import Path
 
 from ..compiler.errors import InputError
 from ..compiler.plan import Plan
+from ..compiler.values import Usage
 from ..runtime.cache import Cache
 from .errors import of_file
 
-__all__ = ["Journal", "journal"]
+__all__ = ["Journal", "journal", "spent"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,17 @@ def journal(plan: Plan, source: Path, out: Path, seed: int) -> Iterator[Journal]
         cache.close()
     for end in ("", "-wal", "-shm"):
         path.with_name(path.name + end).unlink(missing_ok=True)
+
+
+def spent(out: Path) -> Usage:
+    """What the answers in an output cost, by their own records; what they did not read included."""
+    total = Usage()
+    with of_file(str(out)), out.open(encoding="utf-8") as answers:
+        for line in answers:
+            record = json.loads(line)
+            for usage in (record["usage"], record["timing"]["unread"]):
+                total += Usage(**usage)
+    return total
 
 
 def _path(plan: Plan, source: Path, out: Path, seed: int) -> Path:

@@ -24,6 +24,11 @@ __all__ = ["command"]
 )
 @click.option("--cache", "cached", is_flag=True, help="Use the cache of replies, and add to it.")
 @click.option("--trace", metavar="FILE", help="Write every event to a file as it happens.")
+@click.option(
+    "--budget",
+    metavar="UNIT=LIMIT,…",
+    help="For all questions of --in together: calls, tokens, usd, seconds; on_budget=best|fail.",
+)
 @click.option("--json", is_flag=True, callback=as_json, help="The record, or errors, as JSON.")
 @click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
 @click.option("-v", "--verbose", is_flag=True, help="Show candidates, usage and steps, too.")
@@ -36,6 +41,7 @@ def command(
     concurrency: int,
     cached: bool,
     trace: str | None,
+    budget: str | None,
     json: bool,
     quiet: bool,
     verbose: bool,
@@ -53,13 +59,17 @@ def command(
     """
     if (question is None) == (source is None):
         raise click.UsageError("give either a QUESTION or --in")
-    if source is None and out is not None:
-        raise click.UsageError("--out goes with --in")
+    if source is None and (out is not None or budget is not None):
+        raise click.UsageError("--out and --budget go with --in")
     from .answer import Once, answer, answer_file
     from .batch import Batch
+    from .budget import budget_of
 
     if source is not None:
-        answer_file(file, Batch(source, out or "-", seed, concurrency, cached, trace), quiet)
+        limits = budget_of(budget)
+        answer_file(
+            file, Batch(source, out or "-", seed, concurrency, cached, trace, limits), quiet
+        )
     else:
         once = Once(question or "", seed, cached, trace)
         answer(file, once, json, quiet, verbose)

@@ -1,0 +1,211 @@
+"""The connections: requests out, blocks of bytes in."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import replace
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import aiohttp
+from yarl import URL
+
+from ...compiler.values import Image
+from ..base import Backend, Draw, Piece, Request
+from .body import body
+from .faults import Faults
+from .options import Options
+from .reading import Reading
+from .sse import Events
+
+__all__ = ["OpenAI"]
+
+_IDLE = 4.0
+"""Seconds that a connection is kept for the next request: less than any common server keeps it, so
+that none is found closed in the moment it is used."""
+_LINGER = 1.0
+"""Seconds that a server may take to end a stream it has said to be done."""
+_EXCERPT = 1 << 16
+"""Bytes read of a failure."""
+_PER_IMAGE = 4096
+"""Tokens reserved for an image."""
+
+
+class OpenAI(Backend):
+    """A model behind an OpenAI-compatible endpoint, over pooled connections.
+
+    Closing the generator of a request closes its connection, which is how such servers are told to
+    stop. Where one request may not ask for several draws, it is sent as several.
+    """
+
+    def __init__(self, model: str, options: Options) -> None:
+        self._model = model
+        self._options = options
+        self._faults = Faults(f"openai/{model} at {options.base_url}", options.key_name)
+        path = "chat/completions" if options.api == "chat" else "completions"
+        self._url = URL(f"{options.base_url}/{path}")
+        self._client: aiohttp.ClientSession | None = None
+
+    async def generate(self, request: Request) -> AsyncGenerator[Piece, None]:
+        """Answer a request, with a piece for each draw that something arrived of."""
+        apart = len(request.draws) > 1 and not self._options.together
+        async with aclosing(self._apart(request) if apart else self._one(request)) as pieces:
+            async for piece in pieces:
+                yield piece
+
+    def prompt_tokens(self, request: Request) -> int:
+        """An upper bound: bytes of text; for an image what most models need at most."""
+        images = sum(
+            isinstance(part, Image)
+            for message in request.messages
+            if not isinstance(message.content, str)
+            for part in message.content
+        )
+        schema = 0
+        if request.schema is not None and self._options.guided == "response_format":
+            schema = len(json.dumps(request.schema))  # OpenAI puts it into the prompt
+        text = super().prompt_tokens(request) + len(request.prefix.encode())
+        return text + schema + _PER_IMAGE * images
+
+    async def aclose(self) -> None:
+        """Close all connections. Idempotent."""
+        client, self._client = self._client, None
+        if client is not None:
+            await client.close()
+
+    async def _one(self, request: Request) -> AsyncGenerator[Piece, None]:
+        """One HTTP request."""
+        fields = body(self._model, self._options, request, self._faults)
+        response = await self._post(json.dumps(fields).encode())
+        try:
+            if response.status != 200:
+                said = await self._whole(response, _EXCERPT)
+                raise self._faults.answered(response.status, response.headers, said)
+            reading = Reading(request, self._faults, each=self._options.continuous_usage)
+            if response.content_type == "application/json":
+                reading.take(await self._whole(response) or b"{}")
+            else:
+                events = Events(self._faults)
+                while not reading.done and (block := await self._block(response)):
+                    for data in events.feed(block):
+                        reading.take(data)
+                    for piece in reading.pieces():
+                        yield piece
+                if not reading.done:
+                    for data in events.end():
+                        reading.take(data)
+            for piece in reading.end():
+                yield piece
+            if reading.done and not response.content.at_eof():
+                await self._linger(response)
+        finally:
+            response.close()
+
+    async def _apart(self, request: Request) -> AsyncGenerator[Piece, None]:
+        """An HTTP request for each draw, all at once. The first draw ends last, since it is charged
+        with all their prompts."""
+        told: asyncio.Queue[Piece | asyncio.Task[None]] = asyncio.Queue()
+        first = request.draws[0].index
+        tasks = [asyncio.create_task(self._collect(request, d, told)) for d in request.draws]
+        for task in tasks:
+            task.add_done_callback(told.put_nowait)
+        last: Piece | None = None
+        left = len(tasks)
+        try:
+            while left:
+                got = await told.get()
+                if isinstance(got, asyncio.Task):
+                    got.result()
+                    left -= 1
+                    continue
+                if got.prompt_tokens and got.draw != first:
+                    yield Piece(first, "", got.prompt_tokens, got.cached_tokens)
+                    got = replace(got, prompt_tokens=0, cached_tokens=0)
+                if got.draw == first and got.finish:
+                    last = got
+                else:
+                    yield got
+            if last is not None:
+                yield last
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _collect(
+        self, request: Request, draw: Draw, told: asyncio.Queue[Piece | asyncio.Task[None]]
+    ) -> None:
+        async with aclosing(self._one(replace(request, draws=(draw,)))) as pieces:
+            async for piece in pieces:
+                told.put_nowait(piece)
+
+    async def _post(self, encoded: bytes) -> aiohttp.ClientResponse:
+        client = self._client or self._open()
+        try:
+            return await client.post(self._url, data=encoded, allow_redirects=False)
+        except (aiohttp.ClientError, OSError) as error:
+            failure = self._faults.broken(error)
+        # Out here it has no context: aiohttp's errors can hold the headers, and so the key.
+        raise failure
+
+    async def _block(self, response: aiohttp.ClientResponse) -> bytes:
+        """What has arrived; nothing at the end."""
+        try:
+            return await response.content.readany()
+        except (aiohttp.ClientError, OSError) as error:
+            failure = self._faults.broken(error)
+        raise failure
+
+    async def _whole(self, response: aiohttp.ClientResponse, most: int | None = None) -> bytes:
+        """The body, or its beginning."""
+        blocks = []
+        while (most is None or most > 0) and (block := await self._block(response)):
+            blocks.append(block)
+            most = None if most is None else most - len(block)
+        return b"".join(blocks)
+
+    async def _linger(self, response: aiohttp.ClientResponse) -> None:
+        """Wait for the end of a stream that is done, so that its connection can be used again."""
+        try:
+            async with asyncio.timeout(_LINGER):
+                while not response.content.at_eof():
+                    await response.content.readany()
+        except (aiohttp.ClientError, OSError):
+            return  # the reply is complete; the connection is not kept
+
+    def _open(self) -> aiohttp.ClientSession:
+        """The client, for the loop that runs."""
+        options = self._options
+        headers = {"User-Agent": "polyarch", **options.headers, "Content-Type": "application/json"}
+        if key := self._key():
+            self._faults.hide(key)
+            headers["Authorization"] = f"Bearer {key}"
+        self._client = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_IDLE),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers=headers,
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=options.timeout_connect),
+            proxy=_proxy(options.base_url),
+        )
+        return self._client
+
+    def _key(self) -> str:
+        name = self._options.key_name
+        key = os.environ.get(name, "").strip() if name is not None else ""
+        if not key and self._options.openai:
+            raise self._faults.no_key(f"set {name}")
+        if not (key.isascii() and key.isprintable()):
+            raise self._faults.no_key(f"what {name} holds cannot be one")
+        return key
+
+
+def _proxy(url: str) -> str | None:
+    """The proxy that the environment names for this address."""
+    parts = urlsplit(url)
+    if proxy_bypass(parts.hostname or ""):
+        return None
+    return getproxies().get(parts.scheme)

@@ -1,0 +1,168 @@
+"""What may be written under `options:` of an openai model."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from ...compiler.errors import BadRequest
+from ...compiler.model import Capability, ModelInfo
+from ...compiler.names import nearest
+from ...compiler.values import Json
+
+__all__ = ["Options", "checked"]
+
+_OPENAI = "https://api.openai.com/v1"
+_KEY = "OPENAI_API_KEY"
+
+_SECRET = frozenset({"api-key", "authorization", "cookie", "proxy-authorization", "x-api-key"})
+"""Headers that hold keys."""
+
+_WRITTEN = frozenset(
+    {
+        *("max_completion_tokens", "max_tokens", "messages", "model", "n", "prompt", "seed"),
+        *("stop", "stream", "stream_options", "temperature", "top_p"),
+    }
+)
+"""Fields of a body that have a place of their own in a pipeline."""
+
+_Whole = Annotated[int, Field(ge=1)]
+
+
+class Options(BaseModel):
+    """Where an openai model is, and what its server understands."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    base_url: str = _OPENAI
+    """The address up to and with `/v1`."""
+    key_env: Annotated[str, Field(pattern=r"^[A-Z_][A-Z0-9_]*$")] | None = None
+    """The name of the environment variable that holds the key. Left out, it is OPENAI_API_KEY for
+    OpenAI itself; no other server is sent a key that was not named for it."""
+    headers: Mapping[str, str] = Field(default_factory=dict)
+    """More headers, without secrets."""
+    api: Literal["chat", "completions"] = "chat"
+    """`completions` sends the messages' texts as one plain prompt: for base models."""
+    stream: bool = True
+    """Whether replies come piece by piece. Whole ones cost less, but what was spent on a request
+    that is cut short is then a guess."""
+    n: bool | None = None
+    """Whether one request may ask for several draws. Left out: yes, unless `seed` is on."""
+    seed: bool = False
+    """Whether each draw's seed is sent. A request takes one: with `n: true` as well it is that of
+    its first draw, and the server must make the others differ (vLLM adds 1, 2, …)."""
+    continuous_usage: bool = False
+    """Whether the server tells what was spent with every chunk, if asked to (vLLM, SGLang). Then
+    the first draw of several need not be held back until all are done."""
+    logprobs: bool = False
+    """Whether the server tells the probabilities of tokens."""
+    guided: Literal["response_format", "vllm", "none"] = "response_format"
+    """How a reply is bound to a JSON Schema."""
+    continuation: bool = False
+    """Whether a chat may end with the beginning of the reply (vLLM's `continue_final_message`)."""
+    limit: Literal["max_tokens", "max_completion_tokens"] | None = None
+    """The field that bounds a completion. Left out: what OpenAI wants for itself, `max_tokens` for
+    all others."""
+    context: _Whole = 128_000
+    """The longest prompt and completion together, in tokens."""
+    max_tokens: _Whole = 1024
+    """The bound on a completion where a pipeline names none."""
+    max_draws: _Whole = 128
+    """Most draws in one request."""
+    timeout_connect: Annotated[float, Field(gt=0)] = 10.0
+    """Seconds to wait for a connection. How long a reply may take is the model's `timeout:`."""
+    extra: Mapping[str, Any] = Field(default_factory=dict)
+    """More fields for the body of every request."""
+
+    @field_validator("base_url")
+    @classmethod
+    def _is_an_address(cls, url: str) -> str:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("is an address like https://host:port/v1")
+        if parts.username is not None or parts.password is not None:
+            raise ValueError("must hold no user and password: name the key's variable in key_env")
+        if parts.query or parts.fragment:
+            raise ValueError("ends with its path: no ? and no #")
+        return url.rstrip("/")
+
+    @field_validator("headers")
+    @classmethod
+    def _holds_no_secrets(cls, headers: Mapping[str, str]) -> Mapping[str, str]:
+        for name, value in headers.items():
+            if name.lower() in _SECRET:
+                raise ValueError(f"{name} is for keys: name the key's variable in key_env")
+            if not (name + value).isprintable():
+                raise ValueError(f"{name!r} holds a character that no header can")
+        return headers
+
+    @field_validator("extra")
+    @classmethod
+    def _adds_only(cls, extra: Mapping[str, Any]) -> Mapping[str, Any]:
+        if taken := sorted(_WRITTEN & extra.keys()):
+            raise ValueError(f"{taken[0]} is written by polyarch")
+        try:
+            json.dumps(extra)
+        except TypeError as error:
+            raise ValueError(f"cannot be written as JSON: {error}") from error
+        return extra
+
+    @property
+    def openai(self) -> bool:
+        """Whether the server is OpenAI's own."""
+        return self.base_url == _OPENAI
+
+    @property
+    def key_name(self) -> str | None:
+        """The variable that holds the key, None for no key."""
+        return _KEY if self.key_env is None and self.openai else self.key_env
+
+    @property
+    def together(self) -> bool:
+        """Whether several draws are asked for in one request."""
+        return not self.seed if self.n is None else self.n
+
+    @property
+    def info(self) -> ModelInfo:
+        """What such a model can do."""
+        offers = {
+            Capability.DRAWS: self.together,
+            Capability.LOGPROBS: self.logprobs,
+            Capability.CONTINUATION: self.continuation or self.api == "completions",
+            Capability.GUIDED_JSON: self.guided != "none",
+            Capability.STOP: True,
+            Capability.SEED: self.seed,
+            Capability.CANCEL: True,
+            Capability.IMAGES: self.api == "chat",
+        }
+        return ModelInfo(
+            context=self.context,
+            max_tokens=self.max_tokens,
+            capabilities=frozenset(what for what, offered in offers.items() if offered),
+            max_draws=self.max_draws if self.together else 1,
+            concurrency=256,
+        )
+
+
+def checked(model: str, options: Mapping[str, Json]) -> Options:
+    """The options of a model. Raises `BadRequest`, which names the one that is wrong."""
+    try:
+        return Options.model_validate(dict(options))
+    except ValidationError as error:
+        problem = error.errors(include_url=False, include_input=False)[0]
+    # The value is not shown, nor chained: it may be a key in the wrong place.
+    name = ".".join(map(str, problem["loc"]))
+    if problem["type"] == "extra_forbidden":
+        hint = nearest(name, Options.model_fields)
+        raise BadRequest(f"openai/{model} has no option {name!r}; {hint}")
+    if problem["type"] == "string_pattern_mismatch":
+        raise BadRequest(
+            f"option {name} of openai/{model} is the name of an environment variable, "
+            f"like {_KEY}, not a key"
+        )
+    told = problem["msg"].removeprefix("Value error, ")
+    raise BadRequest(f"option {name} of openai/{model}: {told}")
