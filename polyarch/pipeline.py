@@ -187,6 +187,8 @@ class Pipeline:
         if self._runner is None:
             self._runner = asyncio.Runner()
             self._closing = finalize(self, _close_all, self._runner, self._sessions)
+            # At the end of the interpreter there are no threads left to close models with.
+            self._closing.atexit = False
         return self._runner
 
     def _session(self) -> Session:

@@ -26,7 +26,7 @@ def open_backend(model: str, options: Mapping[str, Json]) -> Backend:
     settings = checked(model, options)
     try:
         from .backend import OpenAI
-    except ImportError as error:
+    except ModuleNotFoundError as error:
         raise MissingPackage(
             "openai models need aiohttp: pip install 'polyarch[openai]'"
         ) from error

@@ -50,12 +50,10 @@ class OpenAI(Backend):
         self._url = URL(f"{options.base_url}/{path}")
         self._client: aiohttp.ClientSession | None = None
 
-    async def generate(self, request: Request) -> AsyncGenerator[Piece, None]:
+    def generate(self, request: Request) -> AsyncGenerator[Piece, None]:
         """Answer a request, with a piece for each draw that something arrived of."""
         apart = len(request.draws) > 1 and not self._options.together
-        async with aclosing(self._apart(request) if apart else self._one(request)) as pieces:
-            async for piece in pieces:
-                yield piece
+        return self._apart(request) if apart else self._one(request)
 
     def prompt_tokens(self, request: Request) -> int:
         """An upper bound: bytes of text; for an image what most models need at most."""
