@@ -39,7 +39,8 @@ async def answer_all(questions: int, concurrency: int) -> None:
     backend = Scripted(lambda request, draw: f"so it is {draw.index % 3}", latency=0.05)
     session = Session(plan(build(parse(PIPELINE), Path())), backends={"m": backend})
     gc.collect()
-    gc.freeze()
+    gc.freeze()  # as `polyarch run` does
+    gc.set_threshold(50_000, 20, 20)
     wall, cpu = time.perf_counter(), time.process_time()
     asked = (f"What is {number} + 2?" for number in range(questions))
     answered = 0

@@ -13,8 +13,7 @@ Both sides ask the same backend the same number of times, one completion a reque
     compile    a pipeline of 1,000 steps from text to plan
 
 Wall is shown over the critical path, CPU per model call in microseconds; medians over repeats, the
-two sides taking turns. What was imported is frozen out of garbage collection first (`gc.freeze`),
-as `polyarch run` does, for both sides.
+two sides taking turns. Garbage collection is set as `polyarch run` sets it, for both sides.
 """
 
 from __future__ import annotations
@@ -155,6 +154,7 @@ async def compare(
     await hand()
     gc.collect()
     gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
     sides: tuple[list[Timing], list[Timing]] = ([], [])
     for _ in range(repeat):
         sides[0].append(await timed(ours))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TypeAlias
@@ -20,6 +20,7 @@ __all__ = [
     "Purpose",
     "Question",
     "Usage",
+    "total",
 ]
 
 Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
@@ -69,6 +70,21 @@ class Usage:
     def tokens(self) -> int:
         """Prompt and completion tokens together."""
         return self.prompt_tokens + self.completion_tokens
+
+
+def total(usages: Iterable[Usage]) -> Usage:
+    """What was spent altogether."""
+    calls = prompt = cached = completion = hits = 0
+    usd = seconds = 0.0
+    for usage in usages:
+        calls += usage.calls
+        prompt += usage.prompt_tokens
+        cached += usage.cached_tokens
+        completion += usage.completion_tokens
+        usd += usage.usd
+        seconds += usage.seconds
+        hits += usage.hits
+    return Usage(calls, prompt, cached, completion, usd, seconds, hits)
 
 
 @dataclass(frozen=True, slots=True)

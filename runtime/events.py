@@ -37,15 +37,12 @@ Listener: TypeAlias = Callable[[Event], None]
 class Bus:
     """Hands events to listeners. A listener that raises is dropped and logged, the run goes on."""
 
-    __slots__ = ("_listeners",)
+    __slots__ = ("_listeners", "listened")
 
     def __init__(self, listeners: Iterable[Listener] = ()) -> None:
         self._listeners = tuple(listeners)
-
-    @property
-    def listened(self) -> bool:
+        self.listened = bool(self._listeners)
         """Whether anybody is told."""
-        return bool(self._listeners)
 
     def emit(self, event: Event) -> None:
         """Tell every listener."""
@@ -55,6 +52,7 @@ class Bus:
             except Exception:
                 logging.getLogger(__name__).exception("a listener raised and is dropped")
                 self._listeners = tuple(other for other in self._listeners if other != listener)
+                self.listened = bool(self._listeners)
 
 
 def _order(event: Event) -> tuple[str, bool, str, int, int]:
@@ -64,7 +62,7 @@ def _order(event: Event) -> tuple[str, bool, str, int, int]:
     return event.question, ended, event.step, event.place, ask if isinstance(ask, int) else -1
 
 
-_TIMES = frozenset({"seconds", "opened"})
+_LEFT_OUT = frozenset({"seconds", "opened"})
 
 
 def canonical(trace: Iterable[Event]) -> list[Json]:
@@ -84,7 +82,7 @@ def canonical(trace: Iterable[Event]) -> list[Json]:
             "question": e.question,
             "step": e.step,
             "place": e.place,
-            **{key: value for key, value in e.data.items() if key not in _TIMES},
+            **{key: value for key, value in e.data.items() if key not in _LEFT_OUT},
         }
         for e in kept
     ]

@@ -7,7 +7,7 @@ from collections import deque
 
 from ..compiler.errors import BudgetExhausted
 from ..compiler.spec import Budget
-from ..compiler.values import Usage
+from ..compiler.values import Usage, total
 
 __all__ = ["Ledger", "Reservation"]
 
@@ -64,7 +64,7 @@ class Ledger:
     def spent(self) -> Usage:
         """What was charged so far."""
         if len(self._spent) > 1:
-            self._spent = [sum(self._spent, Usage())]
+            self._spent = [total(self._spent)]
         return self._spent[0] if self._spent else Usage()
 
     def due(self) -> float | None:

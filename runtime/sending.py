@@ -259,7 +259,7 @@ class Sending:
                 "ask": request.draws[0].index,
                 "turn": request.turn,
                 "role": request.purpose.role,
-                "digest": digest(request.messages),
+                "digest": digest(request.messages) if self._run.bus.listened else 0,
             },
         )
 

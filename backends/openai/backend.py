@@ -85,7 +85,7 @@ class OpenAI(Backend):
                 raise self._faults.answered(response.status, response.headers, said)
             reading = Reading(request, self._faults, each=self._options.continuous_usage)
             if response.content_type == "application/json":
-                reading.take(await self._whole(response) or b"{}")
+                reading.take(await self._whole(response) or b"{}", whole=True)
             else:
                 events = Events(self._faults)
                 while not reading.done and (block := await self._block(response)):

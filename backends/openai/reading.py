@@ -45,7 +45,7 @@ class Reading:
         self.done = False
         """Whether the server has said that it is done."""
 
-    def take(self, data: bytes) -> None:
+    def take(self, data: bytes, *, whole: bool = False) -> None:
         """Read one chunk, or a whole reply. Raises `BackendError`."""
         if data.strip() == _DONE:
             self.done = True
@@ -60,7 +60,7 @@ class Reading:
         if read.error:
             raise self._faults.told(read.error)
         for choice in read.choices or ():
-            self._hear(choice)
+            self._hear(choice, whole)
         if read.usage is not None:
             self._charge(read.usage, read.choices or [])
 
@@ -91,7 +91,7 @@ class Reading:
             return f"gave 1 of {len(self._draws)} draws; if it takes no n: options: {{n: false}}"
         return "ended before the reply did"
 
-    def _hear(self, choice: Choice) -> None:
+    def _hear(self, choice: Choice, whole: bool) -> None:
         if not 0 <= choice.index < len(self._draws):
             raise self._faults.unreadable(f"sent a choice {choice.index} that nobody asked for")
         draw = self._draws[choice.index]
@@ -101,7 +101,6 @@ class Reading:
         if text or reasoning:
             if draw.ended:
                 raise self._faults.unreadable("went on after the end of the reply")
-            whole = choice.message is not None
             draw.say(text, reasoning, max(1, len(text + reasoning) // _CHARS) if whole else 1)
         draw.refused |= bool(said.refusal)
         if choice.logprobs is not None:

@@ -43,7 +43,10 @@ def answer_file(file: str, batch: Batch, quiet: bool) -> None:
     """Answer every question of a file of JSON lines."""
     progress = None if quiet else Progress()
     plan = load(pipeline_file(file)).plan
-    gc.freeze()  # what was imported and compiled stays: it need not be looked through again
+    # What was imported and compiled stays, and what a run makes mostly goes at once: neither needs
+    # to be looked through for circles as often as Python would.
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
     try:
         asyncio.run(answer_all(plan, batch, progress))
     except KeyboardInterrupt:

@@ -82,7 +82,7 @@ def test_another_seed_or_question_or_option_is_another_request(tmp_path: Path) -
 
 
 def test_equal_judging_steps_stay_independent(tmp_path: Path) -> None:
-    result, backend = ask(tmp_path / "c")
+    result, _ = ask(tmp_path / "c")
     steps = [e.step for e in result.trace if e.what == "asked"]
     assert steps.count("checked") >= 4
     assert steps.count("again") >= 4
