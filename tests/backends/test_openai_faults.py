@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
@@ -32,10 +33,8 @@ JSON = {"Content-Type": "application/json"}
 
 
 def refused(status: int, message: str = "no", code: str | None = None) -> Raw:
-    told = (
-        f'{{"error": {{"message": "{message}", "code": {f""""{code}\"""" if code else "null"}}}}}'
-    )
-    return Raw([told.encode()], status, JSON)
+    told = {"error": {"message": message, "code": code}}
+    return Raw([json.dumps(told).encode()], status, JSON)
 
 
 CHUNK = b'data: {"choices": [{"index": 0, "delta": {"content": "half of it"}}]}\n\n'
@@ -84,9 +83,11 @@ async def ask(url: str, **options: Json) -> list[Piece]:
     request = Request(
         "m", (Message("user", "What?"),), Purpose("solve", "What?"), (Draw(0, 0, 0),), 64
     )
-    async with aclosing(open_backend("m", {"base_url": url, **options})) as backend:
-        async with aclosing(backend.generate(request)) as pieces:
-            return [piece async for piece in pieces]
+    async with (
+        aclosing(open_backend("m", {"base_url": url, **options})) as backend,
+        aclosing(backend.generate(request)) as pieces,
+    ):
+        return [piece async for piece in pieces]
 
 
 @pytest.mark.parametrize(("raw", "kind", "told"), ANSWERED)
