@@ -62,7 +62,8 @@ def _order(event: Event) -> tuple[str, bool, str, int, int]:
     return event.question, ended, event.step, event.place, ask if isinstance(ask, int) else -1
 
 
-_LEFT_OUT = frozenset({"seconds", "opened"})
+_LEFT_OUT = frozenset({"digest", "opened", "seconds"})
+"""What depends on timing, and what is told only while somebody listens."""
 
 
 def canonical(trace: Iterable[Event]) -> list[Json]:

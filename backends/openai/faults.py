@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -172,7 +173,7 @@ def _reason(error: aiohttp.ClientConnectorError) -> str:
         return "no such host"
     if isinstance(error, aiohttp.ClientSSLError | aiohttp.ClientConnectorCertificateError):
         return "its certificate or TLS is refused"
-    return (error.os_error.strerror or "no connection").lower()
+    return os.strerror(error.errno).lower() if error.errno else "no connection"
 
 
 def _error(body: bytes) -> tuple[str | int, str]:

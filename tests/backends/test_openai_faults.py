@@ -189,7 +189,8 @@ HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: " + EVENTS.encode() + b"\r\n"
         (None, Unreachable, "broke the connection"),
         (b"SSH-2.0-OpenSSH_9\r\n\r\n", ServerFailed, "spoke no HTTP"),
         (HEAD + b"Content-Length: 900\r\n\r\n" + CHUNK, Unreachable, "broke the connection"),
-        (HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n", Unreachable, "broke the connection"),
+        (HEAD + b"Transfer-Encoding: chunked\r\n\r\n9\r\ndata", Unreachable, "broke the"),
+        (HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n", ServerFailed, "spoke no HTTP"),
     ],
 )
 async def test_broken_http(answer: bytes | None, kind: type[BackendError], told: str) -> None:

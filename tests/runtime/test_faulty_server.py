@@ -1,0 +1,114 @@
+"""A server that fails three requests in ten, in every way, in real time: each question ends with an
+answer or a typed error, and nothing is left over."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from functools import partial
+
+import pytest
+from server import BAD, FAULTS, Server
+from sim import compiled
+
+from polyarch.compiler.errors import BackendError, BadRequest, StepFailed
+from polyarch.runtime.result import Result
+from polyarch.runtime.retry import Retry
+from polyarch.runtime.session import Session
+
+QUESTIONS = 40
+PIPELINE = """
+name: p
+answer: number
+models:
+  m: {{model: openai/m, timeout: 0.5, retries: {retries}, max_draws: {draws}, max_tokens: 40,
+      options: {{base_url: "{url}"}}}}
+steps:
+  drafts: {{op: generate, n: 4{more}}}
+  best: {{op: rank, orders: 1, keep: 2}}
+  fused: {{op: fuse}}
+"""
+
+
+@pytest.fixture(autouse=True)
+def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "polyarch.runtime.models.Retry", partial(Retry, first=0.005, longest=0.02)
+    )
+
+
+async def answered(
+    server: Server, *, retries: int = 4, draws: int = 1, more: str = "", mark: str = ""
+) -> tuple[list[Result], list[StepFailed]]:
+    """What became of every question; every third is marked. Nothing else may be raised."""
+    made = compiled(PIPELINE.format(url=server.url, retries=retries, draws=draws, more=more))
+    results: list[Result] = []
+    failures: list[StepFailed] = []
+
+    async def one(session: Session, number: int) -> None:
+        question = f"What is {number}?" + (f" {mark}" if mark and number % 3 == 0 else "")
+        try:
+            results.append(await session.ask(question, id=str(number)))
+        except StepFailed as failure:
+            failures.append(failure)
+
+    async with Session(made) as session, asyncio.timeout(30), asyncio.TaskGroup() as group:
+        for number in range(QUESTIONS):
+            group.create_task(one(session, number))
+    return results, failures
+
+
+async def nothing_is_left(server: Server) -> None:
+    by = time.monotonic() + 5.0
+    while server.count()["under_way"]:
+        assert time.monotonic() < by, server.count()
+        await asyncio.sleep(0.01)
+    assert asyncio.all_tasks() - set(asyncio.all_tasks()) == set()
+
+
+@pytest.mark.parametrize("draws", [1, 4])
+async def test_every_question_ends(draws: int) -> None:
+    before = asyncio.all_tasks()
+    async with Server(faults=0.3, seed=draws) as server:
+        results, failures = await answered(server, draws=draws)
+        assert len(results) + len(failures) == QUESTIONS
+        assert len(results) > QUESTIONS / 2
+        assert all(result.answer is not None for result in results)
+        for failure in failures:
+            assert isinstance(failure.__cause__, BackendError)
+        await nothing_is_left(server)
+        counted = server.count()
+    assert counted["by_status"].keys() >= {"200", "429", "500"}
+    assert counted["aborted"] > 0  # what hung was given up
+    assert asyncio.all_tasks() == before
+
+
+async def test_whoever_may_lose_some_loses_no_question() -> None:
+    async with Server(faults=0.3, seed=2) as server:
+        results, _ = await answered(server, retries=0, more=", on_failure: {min: 1}")
+        lost = [one for result in results for one in result.lost]
+        await nothing_is_left(server)
+    assert {one.step for one in lost} == {"drafts"}
+
+
+async def test_what_is_refused_is_not_asked_again() -> None:
+    async with Server(faults=0.3, seed=3) as server:
+        results, failures = await answered(server, mark=BAD)
+        await nothing_is_left(server)
+        counted = server.count()
+    refused = [one for one in failures if isinstance(one.__cause__, BadRequest)]
+    assert len(refused) == len(range(0, QUESTIONS, 3))
+    # Four draws of one prompt are equal requests, sent before the first of them was refused.
+    assert counted["by_status"]["400"] <= 4 * len(refused)
+    assert counted["after_400"] <= 3 * len(refused)
+
+
+async def test_each_fault_can_happen() -> None:
+    """With draws in one request, so that equal requests are tries: none comes after a 400."""
+    async with Server(faults=0.3, seed=4) as server:
+        _, failures = await answered(server, draws=4, mark=BAD)
+        counted = server.count()
+        kinds = dict.fromkeys(server.failed, 0)
+    assert counted["after_400"] == 0
+    assert kinds.keys() == set(FAULTS)
+    assert failures
