@@ -126,6 +126,7 @@ class Server:
         self._seed = seed
         self._keep = keep
         self._tries: Counter[str] = Counter()
+        self._failed: Counter[str] = Counter()
         self._refused: set[str] = set()
         self._after_400 = 0
         self._under_way = 0
@@ -170,6 +171,7 @@ class Server:
             "distinct": len({row.digest for row in self.rows}),
             "aborted": sum(row.aborted for row in self.rows),
             "after_400": self._after_400,
+            "faults": dict(self._failed),
             "under_way": self._under_way,
             "most": self._most,
         }
@@ -226,6 +228,7 @@ class Server:
         if dice.random() >= self._faults:
             return sound
         kind = dice.choice(FAULTS)
+        self._failed[kind] += 1
         told = json.dumps({"error": {"message": f"fault: {kind}"}}).encode()
         whole = b"".join(block for block in sound.blocks if isinstance(block, bytes))
         match kind:

@@ -22,7 +22,7 @@ name: p
 answer: number
 models:
   m: {{model: openai/m, timeout: 0.5, retries: {retries}, max_draws: {draws}, max_tokens: 40,
-      options: {{base_url: "{url}"}}}}
+      options: {{base_url: "{url}", seed: true, n: true}}}}
 steps:
   drafts: {{op: generate, n: 4{more}}}
   best: {{op: rank, orders: 1, keep: 2}}
@@ -32,9 +32,7 @@ steps:
 
 @pytest.fixture(autouse=True)
 def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        "polyarch.runtime.models.Retry", partial(Retry, first=0.005, longest=0.02)
-    )
+    monkeypatch.setattr("polyarch.runtime.models.Retry", partial(Retry, first=0.005, longest=0.02))
 
 
 async def answered(
@@ -63,7 +61,6 @@ async def nothing_is_left(server: Server) -> None:
     while server.count()["under_way"]:
         assert time.monotonic() < by, server.count()
         await asyncio.sleep(0.01)
-    assert asyncio.all_tasks() - set(asyncio.all_tasks()) == set()
 
 
 @pytest.mark.parametrize("draws", [1, 4])
@@ -78,37 +75,27 @@ async def test_every_question_ends(draws: int) -> None:
             assert isinstance(failure.__cause__, BackendError)
         await nothing_is_left(server)
         counted = server.count()
-    assert counted["by_status"].keys() >= {"200", "429", "500"}
-    assert counted["aborted"] > 0  # what hung was given up
+    assert counted["faults"].keys() == set(FAULTS)
+    assert counted["aborted"] >= counted["faults"]["hang"]
     assert asyncio.all_tasks() == before
 
 
-async def test_whoever_may_lose_some_loses_no_question() -> None:
+async def test_lost_drafts_are_gone_on_without() -> None:
     async with Server(faults=0.3, seed=2) as server:
         results, _ = await answered(server, retries=0, more=", on_failure: {min: 1}")
-        lost = [one for result in results for one in result.lost]
         await nothing_is_left(server)
-    assert {one.step for one in lost} == {"drafts"}
+    assert {one.step for result in results for one in result.lost} == {"drafts"}
 
 
-async def test_what_is_refused_is_not_asked_again() -> None:
+@pytest.mark.parametrize("draws", [1, 4])
+async def test_what_is_refused_is_not_asked_again(draws: int) -> None:
     async with Server(faults=0.3, seed=3) as server:
-        results, failures = await answered(server, mark=BAD)
+        results, failures = await answered(server, draws=draws, mark=BAD)
         await nothing_is_left(server)
         counted = server.count()
     refused = [one for one in failures if isinstance(one.__cause__, BadRequest)]
     assert len(refused) == len(range(0, QUESTIONS, 3))
-    # Four draws of one prompt are equal requests, sent before the first of them was refused.
-    assert counted["by_status"]["400"] <= 4 * len(refused)
-    assert counted["after_400"] <= 3 * len(refused)
-
-
-async def test_each_fault_can_happen() -> None:
-    """With draws in one request, so that equal requests are tries: none comes after a 400."""
-    async with Server(faults=0.3, seed=4) as server:
-        _, failures = await answered(server, draws=4, mark=BAD)
-        counted = server.count()
-        kinds = dict.fromkeys(server.failed, 0)
+    assert len(results) + len(failures) == QUESTIONS
+    assert counted["by_status"]["400"] > 0
+    # Each draw has its seed, so equal bodies are tries of one request.
     assert counted["after_400"] == 0
-    assert kinds.keys() == set(FAULTS)
-    assert failures

@@ -1,0 +1,75 @@
+"""From a located document to a graph: validate, resolve names, collect every fault on the way."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..errors import SpecError
+from ..graph import Graph, Place
+from ..source import Document, read
+from ..spec import Budget
+from ..verify import verify
+from .faults import Faults
+from .files import Files
+from .models import models_of
+from .readable import answer_of, output_of, readable
+from .steps import steps_of
+
+__all__ = ["build", "build_file"]
+
+
+def build_file(path: Path) -> Graph:
+    """Build the pipeline in a file. Raises `SpecError` with every fault found."""
+    whole = path.resolve()
+    return _built(path, Files(_built, (whole,)))
+
+
+def build(document: Document, folder: Path) -> Graph:
+    """Build a pipeline; `folder` is where its `file:`s may be.
+
+    Raises `SpecError` with every fault found.
+    """
+    return _build(document, folder, Files(_built))
+
+
+def _built(path: Path, opened: Files) -> Graph:
+    return _build(read(path), path.resolve().parent, opened)
+
+
+def _build(document: Document, folder: Path, opened: Files) -> Graph:
+    faults = Faults(document, document.plain())
+    spec = readable(faults)
+    if spec is None:
+        raise SpecError(faults.found)
+    kind = answer_of(spec, faults)
+    models = models_of(spec, faults)
+    nodes = steps_of(spec, kind, models, folder, opened, faults)
+    output, keep = output_of(spec, faults)
+    graph = Graph(
+        name=spec.name,
+        about=spec.about,
+        source=spec.source,
+        question=spec.question,
+        answer=kind,
+        models=models,
+        budgets={"": spec.budget} if spec.budget != Budget() else {},
+        nodes=nodes,
+        output=output,
+        keep=keep,
+        place=Place(
+            document.span(("output",))
+            if spec.output
+            else document.span(("steps", output), key=True),
+            {
+                **{
+                    f"budget.{unit}": document.span(("budget", unit))
+                    for unit in Budget.model_fields
+                },
+                "keep": document.span(("output", "keep")),
+            },
+        ),
+    )
+    faults.found += verify(graph, partial=bool(faults.found))
+    if faults.found:
+        raise SpecError(faults.found)
+    return graph
