@@ -102,6 +102,13 @@ class Ledger:
             await waiter
         self._take(wanted)
 
+    def try_reserve(self, wanted: Reservation) -> bool:
+        """Set `wanted` aside if it fits now."""
+        fits = self._full(wanted) is None
+        if fits:
+            self._take(wanted)
+        return fits
+
     def settle(self, reserved: Reservation | None, usage: Usage) -> None:
         """Give back what was set aside, if anything was, and charge what was used."""
         account: Ledger | None = self

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from hashlib import sha256
 
 from ..backends.base import Draw, Request
 from ..compiler.op import Reply
@@ -59,14 +60,21 @@ class _Recalling:
 
     async def reply(self, key: bytes) -> Reply:
         """The reply of the first draw, once every draw was delivered."""
-        # Seeds that depend on the request alone: who asks first decides nothing.
-        draws = tuple(
-            Draw(draw.index, draw.number, key_seed(key, draw.number))
-            for draw in self._request.draws
-        )
+        draws = self._request.draws
+        if self._store.paid:
+            key = self._own(key)
+        else:
+            # Seeds that depend on the request alone: who asks first decides nothing.
+            draws = tuple(Draw(d.index, d.number, key_seed(key, d.number)) for d in draws)
         await self._store.cache.fetch(key, draws, self._give, self._ask)
         assert self._first is not None
         return self._first
+
+    def _own(self, key: bytes) -> bytes:
+        """The key of this request, of whoever asks it here, alone: in a journal nobody has the
+        reply to another's."""
+        asker = f"{self._state.name}\x1f{self._request.question}\x1f{self._place}"
+        return sha256(key + asker.encode(errors="surrogatepass")).digest()
 
     def _give(self, draw: Draw, kept: Stored) -> None:
         """A draw that was kept."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
 from dataclasses import replace
 
 from ..backends.base import Piece, Request
@@ -16,6 +17,7 @@ from ..compiler.errors import (
 )
 from ..compiler.op import Reply
 from ..compiler.values import Usage
+from .hedge import hedged
 from .ledger import Reservation
 from .questions import digest
 from .state import StepState
@@ -124,7 +126,7 @@ class Sending:
                         await pieces.aclose()
                         raise
                 else:
-                    await self._receive_in_time()
+                    await self._impatient()
                 if self._texts:
                     raise ServerFailed(f"{model.name} ended without finishing every draw")
                 seconds = run.now() - sent
@@ -158,54 +160,45 @@ class Sending:
         completion = calls * request.max_tokens
         return Reservation(calls, prompt + completion, model.price.usd(prompt, completion))
 
-    async def _receive_in_time(self) -> None:
+    async def _impatient(self) -> None:
+        """Receive the pieces within the model's time, hedged if it says so."""
         model = self._model
         try:
             async with asyncio.timeout(model.timeout):
-                hedged = len(self._texts) == 1
-                await self._receive_first(model.hedge_after if hedged else None)
+                if model.hedge_after is not None and len(self._texts) == 1:
+                    await self._hedged(model.hedge_after)
+                    return
+                async with aclosing(model.backend.generate(self._request)) as pieces:
+                    async for piece in pieces:
+                        self._take(piece)
         except TimeoutError as late:
             raise TimedOut(f"{model.name} gave no reply within {model.timeout:g} s") from late
 
-    async def _receive_first(self, after: float | None) -> None:
-        """Ask again if there is no reply `after` so many seconds; the first to finish counts."""
-        first: list[Piece] = []
-        second: list[Piece] = []
-        tasks = {asyncio.create_task(self._collect(first)): first}
+    async def _hedged(self, after: float) -> None:
+        model, ledger = self._model, self._step.ledger
         reserved: Reservation | None = None
+
+        def ask() -> AsyncGenerator[Piece, None]:
+            return model.backend.generate(self._request)
+
+        def again() -> bool:
+            nonlocal reserved
+            if ledger.limited:
+                wanted = self._bound()
+                if not ledger.try_reserve(wanted):
+                    return False
+                reserved = wanted
+            self._step.emit("hedged", self._at, {"model": model.name})
+            return True
+
         try:
-            done, _ = await asyncio.wait(tasks, timeout=after)
-            if not done:
-                if self._step.ledger.limited:
-                    reserved = await self._reserve()
-                self._step.emit("hedged", self._at, {"model": self._model.name})
-                tasks[asyncio.create_task(self._collect(second))] = second
-            winner = await _first_to_finish(list(tasks))
-            for piece in tasks[winner]:
-                self._take(piece)
+            await hedged(ask, after, again, self._take, self._lost)
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            loser = second if self._request_done(first) else first
-            if len(tasks) > 1:
-                self._charge_loser(loser)
             if reserved is not None:
-                self._step.ledger.settle(reserved, _NONE)
+                ledger.settle(reserved, _NONE)
 
-    async def _collect(self, received: list[Piece]) -> None:
-        pieces = self._model.backend.generate(self._request)
-        try:
-            async for piece in pieces:
-                received.append(piece)
-        finally:
-            await pieces.aclose()
-
-    @staticmethod
-    def _request_done(pieces: list[Piece]) -> bool:
-        return any(piece.finish for piece in pieces)
-
-    def _charge_loser(self, pieces: list[Piece]) -> None:
+    def _lost(self, pieces: Sequence[Piece]) -> None:
+        """Charge what came of a request that another overtook."""
         prompt = sum(piece.prompt_tokens for piece in pieces)
         cached = sum(piece.cached_tokens for piece in pieces)
         completion = sum(piece.completion_tokens for piece in pieces)
@@ -321,15 +314,3 @@ class Sending:
         self._request = replace(self._request, draws=left)
         self._lead = left[0].index
         return attempt
-
-
-async def _first_to_finish(tasks: list[asyncio.Task[None]]) -> asyncio.Task[None]:
-    """The first task that ends well; the error of the last one if none does."""
-    waiting = set(tasks)
-    while True:
-        done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-        for task in tasks:
-            if task in done and task.exception() is None:
-                return task
-        if not waiting:
-            tasks[-1].result()

@@ -29,6 +29,7 @@ _IDLE = 4.0
 that none is found closed in the moment it is used."""
 _LINGER = 1.0
 """Seconds that a server may take to end a stream it has said to be done."""
+_HERE = ("localhost", "127.0.0.1", "::1")
 _EXCERPT = 1 << 16
 """Bytes read of a failure."""
 _PER_IMAGE = 4096
@@ -186,7 +187,9 @@ class OpenAI(Backend):
             connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_IDLE),
             cookie_jar=aiohttp.DummyCookieJar(),
             headers=headers,
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=options.timeout_connect),
+            timeout=aiohttp.ClientTimeout(
+                total=None, sock_connect=options.timeout_connect, sock_read=options.timeout_read
+            ),
             proxy=_proxy(options.base_url),
         )
         return self._client
@@ -202,8 +205,9 @@ class OpenAI(Backend):
 
 
 def _proxy(url: str) -> str | None:
-    """The proxy that the environment names for this address."""
+    """The proxy that the environment names for this address; never one for this very machine."""
     parts = urlsplit(url)
-    if proxy_bypass(parts.hostname or ""):
+    host = parts.hostname or ""
+    if host in _HERE or proxy_bypass(host):
         return None
     return getproxies().get(parts.scheme)

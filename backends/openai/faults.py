@@ -98,10 +98,14 @@ class Faults:
 
     def broken(self, error: Exception) -> BackendError:
         """The error for a connection that could not be had or kept."""
+        if isinstance(error, aiohttp.SocketTimeoutError):
+            return TimedOut(f"{self._name} said nothing for too long")
         if isinstance(error, TimeoutError):
             return TimedOut(f"{self._name} took no connection in time")
         if isinstance(error, aiohttp.ClientConnectorError):
             return Unreachable(f"{self._name} cannot be reached: {_reason(error)}")
+        if isinstance(error, aiohttp.ClientHttpProxyError):
+            return Unreachable(f"{self._name} cannot be reached: a proxy answers {error.status}")
         if isinstance(error, aiohttp.ClientResponseError):
             return self.unreadable("spoke no HTTP")
         return Unreachable(f"{self._name} broke the connection")

@@ -74,7 +74,10 @@ class Options(BaseModel):
     max_draws: _Whole = 128
     """Most draws in one request."""
     timeout_connect: Annotated[float, Field(gt=0)] = 10.0
-    """Seconds to wait for a connection. How long a reply may take is the model's `timeout:`."""
+    """Seconds to wait for a connection."""
+    timeout_read: Annotated[float, Field(gt=0)] = 600.0
+    """Seconds to wait for the next byte. How long a whole reply may take is the model's
+    `timeout:`."""
     extra: Mapping[str, Any] = Field(default_factory=dict)
     """More fields for the body of every request."""
 

@@ -216,3 +216,29 @@ async def test_no_connection_in_time() -> None:
             await ask(f"http://127.0.0.1:{port}/v1", timeout_connect=0.1)
         for one in waiting:
             one.close()
+
+
+@pytest.mark.parametrize("blocks", [[], [CHUNK]], ids=["at all", "in the middle"])
+async def test_nothing_is_said(blocks: list[bytes | float]) -> None:
+    raw = Raw([*blocks, 30.0])
+    async with Server(lambda asked: raw) as server:
+        with pytest.raises(TimedOut, match="said nothing for too long"):
+            await ask(server.url, timeout_read=0.1)
+
+
+async def test_a_proxy_that_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with saying(b"HTTP/1.1 407 No\r\nContent-Length: 0\r\n\r\n") as proxy:
+        monkeypatch.setenv("https_proxy", proxy.removesuffix("/v1"))
+        with pytest.raises(Unreachable, match="cannot be reached: a proxy answers 407"):
+            await ask("https://nowhere.invalid/v1")
+
+
+async def test_a_proxy_is_used_where_it_is_meant_to_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    async with Server() as server:
+        assert [piece.finish for piece in await ask(server.url)] == ["stop"]
+    with pytest.raises(Unreachable, match="connection refused"):
+        await ask("http://nowhere.invalid/v1")
+    monkeypatch.setenv("no_proxy", "nowhere.invalid")
+    with pytest.raises(Unreachable, match="no such host"):
+        await ask("http://nowhere.invalid/v1")

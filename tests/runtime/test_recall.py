@@ -128,3 +128,15 @@ def test_equal_requests_under_way_are_sent_once(tmp_path: Path, most: int) -> No
     cache.close()
     assert len({result.text for result in results}) == 1
     assert backend.log.asked == max(result.usage.calls + result.usage.hits for result in results)
+
+
+def test_a_journal_changes_nothing(tmp_path: Path) -> None:
+    plan = compiled(TEXT % ("", 4))
+    questions = ["What is 2 + 2?"] * 3 + ["What is 3 + 2?"]
+
+    def batch(journal: Path | None) -> list[object]:
+        with Pipeline(plan, backends={"m": Scripted(judge, repeatable=True)}) as pipe:
+            results = list(pipe.map(questions, journal=journal))
+        return [{k: v for k, v in r.record().items() if k != "timing"} for r in results]
+
+    assert batch(tmp_path / "j") == batch(None)

@@ -246,3 +246,47 @@ steps:
     assert 20 <= backend.log.most_under_way <= 45
     # Half of what twenty at once could do, at least.
     assert result.seconds < 2 * 600 / 20
+
+
+def test_tokens_of_a_request_that_timed_out_are_charged() -> None:
+    text = (ONE % "timeout: 5, retries: 0, max_draws: 2").replace(
+        "generate}", "generate, n: 2, on_failure: drop}"
+    )
+    text += "  answer: {op: vote}\n"
+
+    def reply(request: Request, draw: Draw) -> Script:
+        return Script("4444 4444", 1.0 if draw.index == 0 else 60.0)
+
+    result, _ = solo(text, reply)
+    # The first draw had come; the second is a call that brought nothing.
+    assert [one.place for one in result.lost] == [1]
+    assert (result.usage.calls, result.usage.completion_tokens) == (2, 2)
+
+
+def test_a_hedge_is_not_made_beyond_the_budget() -> None:
+    text = (ONE % "hedge_after: 10, max_tokens: 4").replace("steps:", "budget: {calls: 1}\nsteps:")
+    result, backend = solo(text, steady, 30.0)
+    assert (backend.log.asked, result.seconds) == (1, pytest.approx(30.0))
+
+
+def test_both_of_a_hedge_may_fail() -> None:
+    def reply(request: Request, draw: Draw) -> Script:
+        return Script(latency=20.0, fault=ServerFailed("boom"))
+
+    backend = Scripted(reply)
+    with pytest.raises(StepFailed, match="boom"):
+        simulate(compiled(ONE % "hedge_after: 10, retries: 0"), {"m": backend})
+    assert (backend.log.asked, backend.log.failed) == (2, 2)
+
+
+def test_the_second_saves_a_first_that_fails() -> None:
+    asked: list[Draw] = []
+
+    def reply(request: Request, draw: Draw) -> Script:
+        asked.append(draw)
+        if len(asked) == 1:
+            return Script(latency=11.0, fault=ServerFailed("boom"))
+        return Script("4", 5.0)
+
+    result, backend = solo(ONE % "hedge_after: 10, retries: 0", reply)
+    assert (str(result), result.usage.calls, backend.log.failed) == ("4", 2, 1)
