@@ -1,8 +1,8 @@
 """What the openai backend costs over real sockets, beside other clients, in one run.
 
-    python benchmarks/server.py [--repeat 5] [--calls 2000] [--json]
+    python benchmarks/server.py [--repeat 5] [--calls 2000] [--json] [--kills]
 
-The server is a process of its own (tests/server.py). Two parts:
+The server is a process of its own (tests/server.py). Parts:
 
     clients    CPU of the client per chat completion, at 1, 64 and 256 in flight, from a server that
                answers at once with eight tokens; the least over repeats, the clients taking turns.
@@ -10,6 +10,8 @@ The server is a process of its own (tests/server.py). Two parts:
                JSON body. httpx and the openai SDK are measured where they are installed.
     pipelines  10 samples, a listwise ranker, a fuser, at 100 ms a request: one question (critical
                path 0.3 s), and 50 at once (600 requests); the median over repeats.
+    kills      only if asked for: a batch of 500 questions, killed 30 times on the way, then
+               finished (tests/cli/test_kills.py); a minute or more.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ import gc
 import importlib.util
 import json
 import statistics
+import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -40,6 +43,7 @@ from polyarch.compiler.source import parse
 from polyarch.compiler.values import Message, Purpose
 from polyarch.runtime.session import Session
 
+KILLS = Path(__file__).parent.parent / "tests" / "cli" / "test_kills.py"
 PROMPT = "What is 2 + 2?"
 AT_ONCE = (1, 64, 256)
 Call = Callable[[], Awaitable[object]]
@@ -237,6 +241,7 @@ def main() -> None:
     parser.add_argument("--repeat", type=int, default=5)
     parser.add_argument("--calls", type=int, default=2000)
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
+    parser.add_argument("--kills", action="store_true", help="kill a batch 30 times as well")
     arguments = parser.parse_args()
     rows = asyncio.run(compare(arguments.calls, arguments.repeat))
     rows += asyncio.run(pipelines(arguments.repeat))
@@ -246,6 +251,9 @@ def main() -> None:
             continue
         shown = (f"{k} {v:,.3f}" if isinstance(v, float) else f"{k} {v}" for k, v in row.items())
         print("; ".join(shown))
+    if arguments.kills:
+        sys.stdout.flush()
+        subprocess.run([sys.executable, str(KILLS)], check=True)
 
 
 if __name__ == "__main__":

@@ -128,6 +128,7 @@ class Server:
         self._tries: Counter[str] = Counter()
         self._failed: Counter[str] = Counter()
         self._refused: set[str] = set()
+        self._peers: set[object] = set()
         self._after_400 = 0
         self._under_way = 0
         self._most = 0
@@ -174,6 +175,7 @@ class Server:
             "faults": dict(self._failed),
             "under_way": self._under_way,
             "most": self._most,
+            "connections": len(self._peers),
         }
 
     async def _tell_count(self, _: web.Request) -> web.Response:
@@ -186,6 +188,8 @@ class Server:
         raw = await request.read()
         row = Row(blake2b(raw, digest_size=8).hexdigest(), time.monotonic())
         self.rows.append(row)
+        if request.transport is not None:
+            self._peers.add(request.transport.get_extra_info("peername"))
         self._tries[row.digest] += 1
         self._after_400 += row.digest in self._refused
         self._under_way += 1

@@ -84,16 +84,18 @@ class OpenAI(Backend):
             if response.status != 200:
                 said = await self._whole(response, _EXCERPT)
                 raise self._faults.answered(response.status, response.headers, said)
-            reading = Reading(request, self._faults, each=self._options.continuous_usage)
+            reading = Reading(request, self._faults)
             if response.content_type == "application/json":
                 reading.take(await self._whole(response) or b"{}", whole=True)
             else:
                 events = Events(self._faults)
                 while not reading.done and (block := await self._block(response)):
-                    for data in events.feed(block):
-                        reading.take(data)
-                    for piece in reading.pieces():
-                        yield piece
+                    try:
+                        for data in events.feed(block):
+                            reading.take(data)
+                    finally:  # what came before a failure is charged, too
+                        for piece in reading.pieces():
+                            yield piece
                 if not reading.done:
                     for data in events.end():
                         reading.take(data)

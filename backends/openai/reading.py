@@ -32,14 +32,11 @@ class Reading:
     the count of chunks stands, and the prompt is estimated by its length.
     """
 
-    __slots__ = ("_cached", "_draws", "_each", "_faults", "_prompt", "_request", "done")
+    __slots__ = ("_cached", "_draws", "_faults", "_prompt", "_request", "done")
 
-    def __init__(self, request: Request, faults: Faults, *, each: bool = False) -> None:
-        """`each` says that a chunk with one choice tells what this choice has spent so far, not
-        all of them."""
+    def __init__(self, request: Request, faults: Faults) -> None:
         self._request = request
         self._faults = faults
-        self._each = each
         self._draws = [_Draw(draw.index) for draw in request.draws]
         self._prompt = self._cached = 0
         self.done = False
@@ -120,8 +117,11 @@ class Reading:
             self._draws[0].new = True
         if spent.completion_tokens is None:
             return
-        if self._each and len(choices) == 1:
-            self._draws[choices[0].index].settle(spent.completion_tokens)
+        if len(choices) == 1:
+            # With every chunk (vLLM, SGLang): what its choice alone has spent so far.
+            draw = self._draws[choices[0].index]
+            if not draw.ended:
+                draw.settle(spent.completion_tokens)
             return
         rest = spent.completion_tokens - sum(draw.counted for draw in self._draws)
         for draw in self._draws:

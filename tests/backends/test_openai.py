@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from contextlib import aclosing
 from typing import Any
@@ -119,20 +120,23 @@ async def settled(server: Server, **expected: int) -> None:
 
 
 async def test_connections_are_kept() -> None:
-    peers = set()
-
-    def reply(asked: Asked) -> Raw | str:
-        return "4"
-
-    async with Server(reply) as server, aclosing(opened(server)) as backend:
+    async with Server() as server, aclosing(opened(server)) as backend:
         for _ in range(5):
             await ask(backend, asking())
-            assert backend._client is not None  # type: ignore[attr-defined]
-            connector = backend._client.connector  # type: ignore[attr-defined]
-            peers |= {id(proto) for kept in connector._conns.values() for proto, _ in kept}
-        assert len(peers) == 1
-        await asyncio.gather(*[ask(backend, asking()) for _ in range(300)])
-    assert server.count()["requests"] == 305
+        assert server.count()["connections"] == 1
+        for _ in range(3):
+            await asyncio.gather(*[ask(backend, asking()) for _ in range(200)])
+        assert server.count()["requests"] == 605
+        assert server.count()["connections"] <= 200
+
+
+@pytest.mark.parametrize("raw", [Raw([b"{}"], 500), Raw([b"data: {}\n\n"])], ids=["500", "200"])
+async def test_connections_are_kept_after_failures(raw: Raw) -> None:
+    async with Server(lambda asked: raw) as server, aclosing(opened(server)) as backend:
+        for _ in range(3):
+            with pytest.raises(BackendError):
+                await ask(backend, asking())
+        assert server.count()["connections"] == 1
 
 
 async def test_a_stream_that_does_not_end_after_it_is_done() -> None:
@@ -295,3 +299,28 @@ steps:
         assert result.usage.calls == 6 + 6 + 2 + 1
         # The six drafts were one request.
         assert server.count()["requests"] == 1 + 6 + 2 + 1
+
+
+async def test_a_vote_that_is_decided_aborts_the_rest_of_its_request() -> None:
+    spent = {"prompt_tokens": 7, "completion_tokens": 1}
+    blocks: list[bytes | float] = []
+    for index in range(5):
+        choice = {"index": index, "delta": {"content": "4"}, "finish_reason": "stop"}
+        chunk = json.dumps({"choices": [choice], "usage": spent})
+        blocks.append(f"data: {chunk}\n\n".encode())
+    raw = Raw(blocks, then="hang")
+    async with Server(lambda asked: raw, keep=True) as server:
+        made = compiled(f"""
+name: p
+answer: number
+models:
+  m: {{model: openai/m, options: {{base_url: "{server.url}", continuous_usage: true}}}}
+steps:
+  drafts: {{op: generate, n: 8}}
+  answer: {{op: vote, stop_at: exact, ahead: 8}}
+""")
+        async with Session(made) as session:
+            result = await session.ask("What?")
+            await settled(server, requests=1, aborted=1, under_way=0)
+        assert [body["n"] for body in server.bodies] == [8]
+    assert (str(result), result.usage.prompt_tokens) == ("4", 7)

@@ -79,7 +79,8 @@ ANSWERED: list[tuple[Raw, type[BackendError], str]] = [
 ]
 
 
-async def ask(url: str, **options: Json) -> list[Piece]:
+async def ask(url: str, told: list[Piece] | None = None, **options: Json) -> list[Piece]:
+    told = [] if told is None else told
     request = Request(
         "m", (Message("user", "What?"),), Purpose("solve", "What?"), (Draw(0, 0, 0),), 64
     )
@@ -87,7 +88,9 @@ async def ask(url: str, **options: Json) -> list[Piece]:
         aclosing(open_backend("m", {"base_url": url, **options})) as backend,
         aclosing(backend.generate(request)) as pieces,
     ):
-        return [piece async for piece in pieces]
+        async for piece in pieces:
+            told.append(piece)
+    return told
 
 
 @pytest.mark.parametrize(("raw", "kind", "told"), ANSWERED)
@@ -101,6 +104,15 @@ async def test_what_a_server_answers(raw: Raw, kind: type[BackendError], told: s
     assert message.startswith(f"openai/m at {server.url} ")
     assert "\n" not in message
     assert len(message) < 400
+
+
+async def test_what_came_before_a_failure_is_told() -> None:
+    raw = Raw([CHUNK + b'data: {"error": {"message": "x"}}\n\n'])
+    told: list[Piece] = []
+    async with Server(lambda asked: raw) as server:
+        with pytest.raises(ServerFailed):
+            await ask(server.url, told)
+    assert [(piece.text, piece.completion_tokens) for piece in told] == [("half of it", 1)]
 
 
 def test_the_table_is_proved_whole() -> None:

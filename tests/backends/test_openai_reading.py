@@ -21,11 +21,11 @@ FAULTS = Faults("openai/m at http://here/v1", None)
 PROMPT = "What is two and two, please, sir?"
 
 
-def reading(draws: int = 1, *, each: bool = False) -> Reading:
+def reading(draws: int = 1) -> Reading:
     numbered = tuple(Draw(10 + i, i, i) for i in range(draws))
     messages = (Message("user", PROMPT),)
     request = Request("m", messages, Purpose("solve", PROMPT), numbered, 64)
-    return Reading(request, FAULTS, each=each)
+    return Reading(request, FAULTS)
 
 
 def said(
@@ -50,7 +50,7 @@ def usage(prompt: int, completion: int, cached: int | None = None) -> bytes:
 
 def read(to: Reading, *chunks: bytes) -> list[Piece]:
     """All pieces, those of each chunk taken as it comes."""
-    pieces = []
+    pieces: list[Piece] = []
     for chunk in chunks:
         to.take(chunk)
         pieces += to.pieces()
@@ -107,7 +107,7 @@ def test_what_was_counted_too_high_is_given_back() -> None:
 
 
 def test_usage_with_every_chunk() -> None:
-    one = reading(2, each=True)
+    one = reading(2)
     chunks = [
         said("a b", None, 0, spent(9, 2)),
         said(" c", "stop", 0, spent(9, 3)),
@@ -120,6 +120,12 @@ def test_usage_with_every_chunk() -> None:
     one.take(chunks[2])
     one.take(usage(9, 7))
     assert [(p.finish, p.completion_tokens) for p in one.pieces()] == [("stop", 4)]
+
+
+def test_a_draw_ends_once() -> None:
+    last = said("", "stop", 1, spent(9, 3))
+    pieces = read(reading(2), said("a", "stop", 1, spent(9, 1)), last, said("b", "stop"))
+    assert [(p.draw, p.finish) for p in pieces if p.finish] == [(11, "stop"), (10, "stop")]
 
 
 def test_running_totals() -> None:
