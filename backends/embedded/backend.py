@@ -16,6 +16,8 @@ from .roles import PLAIN, read, render, role_of
 from .sampler import Sampling
 from .tokenizer import StoryTokenizer
 
+__all__ = ["WEIGHTS", "EmbeddedBackend"]
+
 WEIGHTS = Path(__file__).parent / "weights"
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import codecs
 
+__all__ = ["TextStream"]
+
 
 class TextStream:
     """Text of a draw as it grows; holds back what may be the beginning of a stop string."""

@@ -22,6 +22,8 @@ from .model import Cache, Floats, Model
 from .sampler import Choice, Sampling, choose, uniforms
 from .tokenizer import Mark, StoryTokenizer
 
+__all__ = ["Engine", "Work"]
+
 _PREFILLS = 8
 """Most prompts that join in one step, so that draws under way are not held up for long."""
 

@@ -18,6 +18,19 @@ from numpy.typing import NDArray
 
 from .shape import Shape
 
+__all__ = [
+    "KEY_BLOCK",
+    "TILE",
+    "Attend",
+    "Cache",
+    "Floats",
+    "LayerWeights",
+    "Model",
+    "empty_cache",
+    "padded",
+    "read_safetensors",
+]
+
 Floats: TypeAlias = NDArray[np.float32]
 Attend: TypeAlias = Callable[[int, Floats, Floats, Floats], Floats]
 

@@ -13,6 +13,26 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+__all__ = [
+    "CONTAINERS",
+    "HIGHEST",
+    "NAMES",
+    "OBJECTS",
+    "Number",
+    "Operation",
+    "Problem",
+    "Result",
+    "Split",
+    "Step",
+    "apply",
+    "misread",
+    "operand",
+    "problems",
+    "split_of",
+    "stream",
+    "write_solution",
+]
+
 Split = Literal["train", "heldout", "demo"]
 Operation = Literal["+", "-", "*", "/"]
 

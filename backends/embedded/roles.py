@@ -11,6 +11,8 @@ from ...compiler.errors import BadRequest
 from ...compiler.values import Purpose
 from .tokenizer import Mark
 
+__all__ = ["ALL_RIGHT", "PLAIN", "ROLES", "Prompt", "Role", "compact", "read", "render", "role_of"]
+
 Role: TypeAlias = Literal["solve", "verify", "compare", "critique", "revise", "fuse"]
 Prompt: TypeAlias = tuple[Mark | str, ...]
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+__all__ = ["Choice", "Sampling", "choose", "uniforms"]
+
 
 @dataclass(frozen=True, slots=True)
 class Sampling:

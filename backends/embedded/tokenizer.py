@@ -8,6 +8,8 @@ from pathlib import Path
 
 from tokenizers import Tokenizer
 
+__all__ = ["Mark", "StoryTokenizer"]
+
 
 class Mark(StrEnum):
     """Special tokens: what a prompt asks for, and where its parts begin."""
