@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from asyncio import get_running_loop
 from collections.abc import Mapping
+from functools import cached_property
 from typing import cast
 
 from ..backends.base import Backend
@@ -22,24 +23,6 @@ __all__ = ["Model", "Models"]
 class Model:
     """A model that can be asked, with everything that stands between a request and its backend."""
 
-    __slots__ = (
-        "backend",
-        "cached",
-        "circuit",
-        "fallback",
-        "hedge_after",
-        "info",
-        "key",
-        "limit",
-        "name",
-        "patient",
-        "price",
-        "rates",
-        "retry",
-        "spec",
-        "timeout",
-    )
-
     def __init__(self, name: str, spec: ModelSpec, backend: Backend, info: ModelInfo) -> None:
         self.name = name
         self.spec = spec
@@ -57,8 +40,11 @@ class Model:
         self.rates = _rates(spec)
         self.cached = spec.cache and backend.repeatable
         """Whether replies may be kept and used again."""
-        self.key = model_key(spec, backend.revision)
+
+    @cached_property
+    def key(self) -> bytes:
         """Which model this is, for the keys of kept replies."""
+        return model_key(self.spec, self.backend.revision)
 
     def answered(self, seconds: float) -> None:
         """A request was answered after so many seconds."""

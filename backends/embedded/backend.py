@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
+from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
 
 from ...compiler.errors import BadRequest, TooLong
@@ -30,6 +32,11 @@ class EmbeddedBackend(Backend):
         self._tokenizer: StoryTokenizer | None = None
         self._loading: asyncio.Lock | None = None
         self._loaded: tuple[Engine, StoryTokenizer, int] | None = None
+
+    @cached_property
+    def revision(self) -> str:
+        """A digest of the weights: what other weights said is not kept for these."""
+        return sha256((self._folder / "model.safetensors").read_bytes()).hexdigest()[:16]
 
     def prompt_tokens(self, request: Request) -> int:
         """The tokens of the prompt, counted. Raises BadRequest for an unknown role."""
