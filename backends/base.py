@@ -70,7 +70,8 @@ class TokenLogprob:
 class Piece:
     """What a backend learnt since the last piece, of one draw.
 
-    Token counts are increments. `prompt_tokens` are counted once a request, in whichever piece
+    Token counts are increments; `completion_tokens` may be negative once, where a count kept so far
+    turns out to be too high. `prompt_tokens` are counted once a request, in whichever piece
     comes first. `finish` is empty while the draw goes on, then stop or length (or content for a
     refused content); a draw ends with exactly one piece that has a finish.
     """
@@ -114,6 +115,10 @@ class Backend(ABC):
         No byte-level tokenizer makes more tokens than the text has bytes.
         """
         return sum(len(m.text.encode()) + _PER_MESSAGE for m in request.messages)
+
+    async def waiting(self) -> int | None:
+        """How many requests wait in the backend's own queue; None where it does not tell."""
+        return None
 
     @abstractmethod
     async def aclose(self) -> None:

@@ -58,6 +58,9 @@ class Limit:
     def overloaded(self) -> None:
         """The backend said that it is asked too much."""
 
+    def queued(self, waiting: int) -> None:
+        """So many requests wait in the backend's own queue."""
+
     def _serve(self) -> None:
         while self._line and self._taken < self.slots:
             _, _, turn = heappop(self._line)
@@ -98,6 +101,13 @@ class Adaptive(Limit):
         """Halve, once for all the refusals of one round."""
         if self._pause == 0:
             self._set(self._exact / 2)
+            self._pause = self.slots
+
+    def queued(self, waiting: int) -> None:
+        """Give up as many slots as requests wait, at most half: sent later they would be answered
+        as soon."""
+        if waiting > 0 and self._pause == 0:
+            self._set(self._exact - min(waiting, self._exact / 2))
             self._pause = self.slots
 
     def _set(self, exact: float) -> None:

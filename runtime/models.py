@@ -32,6 +32,8 @@ class Model:
         self.limit = _limit(spec, info)
         self.retry = Retry(times=spec.retries)
         self.circuit = Circuit(name, get_running_loop().time)
+        self._now = get_running_loop().time
+        self._look_at = 0.0
         self.fallback = spec.fallback
         self.timeout = spec.timeout
         self.hedge_after = spec.hedge_after
@@ -45,6 +47,18 @@ class Model:
     def key(self) -> bytes:
         """Which model this is, for the keys of kept replies."""
         return model_key(self.spec, self.backend.revision)
+
+    @property
+    def curious(self) -> bool:
+        """Whether the length of the backend's queue is wanted now."""
+        return self.spec.concurrency == "adaptive" and self._now() >= self._look_at
+
+    async def look(self) -> None:
+        """Ask the backend how long its queue is, and heed that."""
+        self._look_at = self._now() + _BETWEEN_LOOKS
+        waiting = await self.backend.waiting()
+        if waiting is not None:
+            self.limit.queued(waiting)
 
     def answered(self, seconds: float) -> None:
         """A request was answered after so many seconds."""
@@ -62,6 +76,8 @@ class Model:
 
 
 _MOST_ADAPTIVE = 1024
+_BETWEEN_LOOKS = 1.0
+"""Seconds between two looks at a backend's queue."""
 
 
 def _limit(spec: ModelSpec, info: ModelInfo) -> Limit:

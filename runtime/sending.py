@@ -132,6 +132,8 @@ class Sending:
                 seconds = run.now() - sent
                 model.answered(seconds)
                 run.paths.learn(step.name, seconds)
+                if model.curious:
+                    await model.look()
             except asyncio.CancelledError:
                 self._cancelled()
                 raise

@@ -18,6 +18,7 @@ from ...compiler.values import Image
 from ..base import Backend, Draw, Piece, Request
 from .body import body
 from .faults import Faults
+from .metrics import waiting_in
 from .options import Options
 from .reading import Reading
 from .sse import Events
@@ -27,6 +28,7 @@ __all__ = ["OpenAI"]
 _IDLE = 4.0
 """Seconds that a connection is kept for the next request: less than any common server keeps it, so
 that none is found closed in the moment it is used."""
+_METRICS = aiohttp.ClientTimeout(total=2.0)
 _LINGER = 1.0
 """Seconds that a server may take to end a stream it has said to be done."""
 _HERE = ("localhost", "127.0.0.1", "::1")
@@ -69,6 +71,18 @@ class OpenAI(Backend):
             schema = len(json.dumps(request.schema))  # OpenAI puts it into the prompt
         text = super().prompt_tokens(request) + len(request.prefix.encode())
         return text + schema + _PER_IMAGE * images
+
+    async def waiting(self) -> int | None:
+        """How many requests wait in vLLM's queue; None where its metrics cannot be read."""
+        if not self._options.metrics or self._client is None:
+            return None
+        url = URL(self._options.base_url.removesuffix("/v1") + "/metrics")
+        try:
+            async with self._client.get(url, timeout=_METRICS) as response:
+                told = await response.text()
+        except (aiohttp.ClientError, TimeoutError):
+            return None
+        return waiting_in(told)
 
     async def aclose(self) -> None:
         """Close all connections. Idempotent."""

@@ -58,6 +58,9 @@ class Options(BaseModel):
     continuous_usage: bool = False
     """Whether the server tells what was spent with every chunk, if asked to (vLLM, SGLang). Then
     the first draw of several need not be held back until all are done."""
+    metrics: bool = False
+    """Whether the server tells the length of its queue at `/metrics`, as vLLM does; then
+    `concurrency: adaptive` heeds it."""
     logprobs: bool = False
     """Whether the server tells the probabilities of tokens."""
     guided: Literal["response_format", "vllm", "none"] = "response_format"
