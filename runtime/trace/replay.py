@@ -10,7 +10,7 @@ So an edit is honest. One changed reply changes what the steps after it compute,
 Steps that ask nothing (vote, select, …) are computed anew; so is everything that was asked in the
 same words. A request whose prompt differs from the recorded one has no reply, for nobody knows what
 the model would have said, unless an edit gives that reply, too. What early stopping leaves unread
-needs none.
+needs none. What a budget did not reach then, it does not reach now.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncGenerator, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NoReturn
 
 from ...backends.base import Backend, Draw, Piece, Request
@@ -115,6 +115,9 @@ def replay(
 
 
 def _replayed(plan: Plan, run: Run, edits: Sequence[Edit], listeners: Sequence[Listener]) -> Result:
+    # Which request a spent budget did not reach is recorded; a ledger would decide it anew, by
+    # which of several replies at the same instant comes first.
+    plan = replace(plan, graph=replace(plan.graph, budgets={}))
     told = Recorded(plan, run, edits)
     asked = restored(run.question, run.id)
 

@@ -8,7 +8,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sim import compiled, jitter, judge, random_pipeline, simulate, steady
 
@@ -145,6 +145,7 @@ def test_any_pipeline_is_the_same_again(
 
 @settings(max_examples=40, deadline=None)
 @given(number=st.integers(0, 10**6), calls=st.integers(6, 30))
+@example(number=120, calls=14)
 def test_any_spent_budget_of_calls_is_spent_again(
     tmp_path_factory: pytest.TempPathFactory, number: int, calls: int
 ) -> None:
