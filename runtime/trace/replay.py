@@ -48,6 +48,8 @@ __all__ = ["Edit", "Recorded", "edit", "replay"]
 _PATIENCE = 1e-3
 """Virtual seconds that everything else gets before what is missing is told."""
 
+_UNBOUNDED = 1 << 20
+
 _SHOWN = 5
 """Names that an error lists."""
 
@@ -117,8 +119,14 @@ def replay(
 def _replayed(plan: Plan, run: Run, edits: Sequence[Edit], listeners: Sequence[Listener]) -> Result:
     # Which request a spent budget did not reach is recorded; a ledger would decide it anew, by
     # which of several replies at the same instant comes first.
-    plan = replace(plan, graph=replace(plan.graph, budgets={}))
+    graph = replace(plan.graph, budgets={})
     told = Recorded(plan, run, edits)
+    if told.spent:
+        # What was never sent must not hold a slot that what was lost is waiting for.
+        free = {"concurrency": _UNBOUNDED}
+        models = {name: spec.model_copy(update=free) for name, spec in graph.models.items()}
+        graph = replace(graph, models=models)
+    plan = replace(plan, graph=graph)
     asked = restored(run.question, run.id)
 
     async def main() -> Result:
@@ -181,6 +189,12 @@ class Recorded:
             self._ask(asked)
         self._edits = [self._edited(one) for one in edits]
         self._used: set[int] = set()
+
+    @property
+    def spent(self) -> bool:
+        """Whether a budget ended before the run did."""
+        codes = {event.data.get("code") for event in self._lost.values()}
+        return BudgetExhausted.code in codes
 
     def find(self, request: Request, draw: Draw) -> _Reply | str:
         """The reply to a draw, or why there is none."""
