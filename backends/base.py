@@ -9,10 +9,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from ..compiler.model import Capability, ModelInfo
-from ..compiler.values import Json, Message, Purpose
+from ..compiler.values import Json, Message, Purpose, TokenLogprob, Tool, ToolCall
 
 __all__ = ["Backend", "Capability", "Draw", "ModelInfo", "Piece", "Request", "TokenLogprob"]
 
@@ -36,7 +36,12 @@ class Request:
 
     `step` and `question` (an id) name who asks; `prefix` is assistant text to be continued;
     `schema` a JSON Schema that the reply should meet (guided where the backend can; the operator
-    checks it all the same); `logprobs` how many alternatives a token to report, None for none.
+    checks it all the same), `regex`, `grammar` and `choice` what it must meet, one of the four at
+    most; `logprobs` how many alternatives a token to report, None for none, and `prompt_logprobs`
+    the same of the prompt's own tokens; `thinking` the most tokens of reasoning before the answer.
+
+    `wants` says what is asked for: a text; a reward model's score of the messages; or an embedding
+    of their text. The latter two have one draw and no completion tokens.
     """
 
     model: str
@@ -50,20 +55,18 @@ class Request:
     stop: tuple[str, ...] = ()
     prefix: str = ""
     schema: Mapping[str, Json] | None = None
+    regex: str = ""
+    grammar: str = ""
+    choice: tuple[str, ...] = ()
     logprobs: int | None = None
+    prompt_logprobs: int | None = None
+    tools: tuple[Tool, ...] = ()
+    thinking: int | None = None
+    wants: Literal["text", "reward", "embedding"] = "text"
     step: str = ""
     question: str = ""
     turn: int = 0
     """0 for the first asking, 1 for the repair turn."""
-
-
-@dataclass(frozen=True, slots=True)
-class TokenLogprob:
-    """A sampled token with its natural-log probability and the likeliest alternatives."""
-
-    token: str
-    logprob: float
-    top: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +76,9 @@ class Piece:
     Token counts are increments; `completion_tokens` may be negative once, where a count kept so far
     turns out to be too high. `prompt_tokens` are counted once a request, in whichever piece
     comes first. `finish` is empty while the draw goes on, then stop or length (or content for a
-    refused content); a draw ends with exactly one piece that has a finish.
+    refused content, tools for calls to be made); a draw ends with exactly one piece that has a
+    finish. Tool calls come whole. `prompt_logprobs` come once a request, without the first token,
+    which nothing predicts. `values` are a reward (one number) or an embedding.
     """
 
     draw: int
@@ -84,6 +89,9 @@ class Piece:
     finish: str = ""
     reasoning: str = ""
     logprobs: tuple[TokenLogprob, ...] = ()
+    prompt_logprobs: tuple[TokenLogprob, ...] = ()
+    calls: tuple[ToolCall, ...] = ()
+    values: tuple[float, ...] = ()
 
 
 class Backend(ABC):

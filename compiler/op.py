@@ -17,7 +17,16 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from .answers import AnswerKind
 from .model import Capability
-from .values import Candidate, Json, Message, Purpose, Question, Usage
+from .values import (
+    Candidate,
+    Json,
+    Message,
+    Purpose,
+    Question,
+    TokenLogprob,
+    ToolCall,
+    Usage,
+)
 
 __all__ = [
     "All",
@@ -124,6 +133,11 @@ class Reply:
     model: str
     finish: str
     usage: Usage
+    reasoning: str = ""
+    logprobs: tuple[TokenLogprob, ...] = ()
+    prompt_logprobs: tuple[TokenLogprob, ...] = ()
+    calls: tuple[ToolCall, ...] = ()
+    values: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

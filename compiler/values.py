@@ -19,6 +19,9 @@ __all__ = [
     "Origin",
     "Purpose",
     "Question",
+    "TokenLogprob",
+    "Tool",
+    "ToolCall",
     "Usage",
     "total",
 ]
@@ -98,11 +101,43 @@ Content: TypeAlias = "str | tuple[str | Image, ...]"
 
 
 @dataclass(frozen=True, slots=True)
+class Tool:
+    """What a model is told of a tool that it may call: `parameters` is a JSON Schema."""
+
+    name: str
+    about: str
+    parameters: Mapping[str, Json]
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A call that a model wants made. `arguments` is its text as written, JSON if all is well."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class TokenLogprob:
+    """A token with its natural-log probability and the likeliest alternatives."""
+
+    token: str
+    logprob: float
+    top: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
-    """One turn of a chat. `role` is system, user, assistant or tool."""
+    """One turn of a chat. `role` is system, user, assistant or tool.
+
+    `calls` are those an assistant wants made; `call` is the id of the one that a tool answers.
+    """
 
     role: str
     content: Content
+    calls: tuple[ToolCall, ...] = ()
+    call: str = ""
 
     @property
     def text(self) -> str:
