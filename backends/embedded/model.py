@@ -1,7 +1,7 @@
 """The model in NumPy: prompts in, logits out, the same bits whatever else is in the batch.
 
 Every matrix product has a shape that depends on its own sequence alone: dense layers run in
-tiles of 16 rows and blocks of columns, attention runs a sequence at a time over keys padded to a
+tiles of a few rows and blocks of columns, attention runs a sequence at a time over keys padded to a
 multiple of 32, and the sums of the softmax come out of that same product.
 """
 
@@ -17,10 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .shape import Shape
+from .tile import widest_tile
 
 __all__ = [
     "KEY_BLOCK",
-    "TILE",
     "Attend",
     "Cache",
     "Floats",
@@ -34,8 +34,6 @@ __all__ = [
 Floats: TypeAlias = NDArray[np.float32]
 Attend: TypeAlias = Callable[[int, Floats, Floats, Floats], Floats]
 
-TILE = 16
-"""Rows of one dense product."""
 _SMALL = 2**18
 """Multiplications of one product. OpenBLAS has a faster way for small ones, and never shares
 them between threads, which for such sizes costs more than it gains."""
@@ -108,9 +106,10 @@ class Model:
 
     def __init__(self, shape: Shape, tensors: Mapping[str, Floats]) -> None:
         self.shape = shape
+        self._tile = tile = widest_tile(shape)
         self._embedding = tensors["model.embed_tokens.weight"]
-        self._unembedding = _blocks((self._embedding * tensors["model.norm.weight"]).T)
-        self._layers = tuple(_layer(shape, tensors, i) for i in range(shape.layers))
+        self._unembedding = _blocks((self._embedding * tensors["model.norm.weight"]).T, tile)
+        self._layers = tuple(_layer(shape, tensors, i, tile) for i in range(shape.layers))
         half = np.arange(0, shape.head_size, 2, dtype=np.float32) / shape.head_size
         angles = np.outer(np.arange(shape.context, dtype=np.float32), shape.rope_base**-half)
         self._cosine = np.cos(angles).astype(np.float32)[:, None, :]
@@ -138,18 +137,19 @@ class Model:
         """Run a prompt; its cache, and the logits after each token (length, vocabulary)."""
         shape, length = self.shape, len(tokens)
         cache = empty_cache(shape.layers, shape.kv_heads, length, shape.head_size)
-        rows = padded(length, TILE)
+        tile = self._tile
+        rows = padded(length, tile)
         keys = cache.keys.shape[2]
         ids = np.zeros(rows, np.intp)
         ids[:length] = tokens
         positions = np.minimum(np.arange(rows), length - 1)
         hidden = np.where(np.arange(keys) > positions[:, None], np.float32(-np.inf), np.float32(0))
-        hidden = hidden.reshape(-1, TILE, keys)
+        hidden = hidden.reshape(-1, tile, keys)
 
         def attend(layer: int, q: Floats, k: Floats, v: Floats) -> Floats:
             cache.keys[layer, :, :length] = k[:length].transpose(1, 0, 2)
             cache.values[layer, :, :length, :-1] = v[:length].transpose(1, 0, 2)
-            tiles = q.reshape(rows // TILE, TILE, shape.kv_heads, -1, shape.head_size)
+            tiles = q.reshape(rows // tile, tile, shape.kv_heads, -1, shape.head_size)
             tiles = np.ascontiguousarray(tiles.transpose(2, 3, 0, 1, 4))
             turned = cache.keys[layer].transpose(0, 2, 1)[:, None, None]
             weights = np.matmul(tiles, turned)
@@ -167,7 +167,7 @@ class Model:
     def decode(self, caches: Sequence[Cache], tokens: Sequence[int]) -> Floats:
         """Run one more token of each sequence; logits (sequences, vocabulary)."""
         shape, count = self.shape, len(caches)
-        rows = padded(count, TILE)
+        rows = padded(count, self._tile)
         ids = np.zeros(rows, np.intp)
         ids[:count] = tokens
         positions = np.zeros(rows, np.intp)
@@ -207,14 +207,21 @@ class Model:
         turned = shape.heads + shape.kv_heads
         x = self._embedding[ids]
         for index, layer in enumerate(self._layers):
-            qkv = _dense(self._normal(x), layer.qkv).reshape(len(ids), -1, shape.head_size)
+            qkv = self._dense(self._normal(x), layer.qkv).reshape(len(ids), -1, shape.head_size)
             qk = _rotate(qkv[:, :turned], cosine, sine)
             mixed = attend(index, qk[:, : shape.heads], qk[:, shape.heads :], qkv[:, turned:])
-            x = x + _dense(mixed, layer.out)
-            gate_up = _dense(self._normal(x), layer.gate_up)
+            x = x + self._dense(mixed, layer.out)
+            gate_up = self._dense(self._normal(x), layer.gate_up)
             gate, up = gate_up[:, : shape.inner], gate_up[:, shape.inner :]
-            x = x + _dense(gate / (1 + np.exp(-gate)) * up, layer.down)
-        return _dense(self._normal(x), self._unembedding)
+            x = x + self._dense(gate / (1 + np.exp(-gate)) * up, layer.down)
+        return self._dense(self._normal(x), self._unembedding)
+
+    def _dense(self, x: Floats, blocks: Floats) -> Floats:
+        count, _, width = blocks.shape
+        tiles = np.ascontiguousarray(x).reshape(-1, 1, self._tile, x.shape[1])
+        out = np.empty((len(tiles), self._tile, count, width), np.float32)
+        np.matmul(tiles, blocks, out=out.transpose(0, 2, 1, 3))
+        return out.reshape(x.shape[0], -1)
 
     def _normal(self, x: Floats) -> Floats:
         mean = np.square(x).mean(-1, keepdims=True)
@@ -222,7 +229,7 @@ class Model:
         return normal
 
 
-def _layer(shape: Shape, tensors: Mapping[str, Floats], index: int) -> LayerWeights:
+def _layer(shape: Shape, tensors: Mapping[str, Floats], index: int, tile: int) -> LayerWeights:
     def weight(name: str) -> Floats:
         return tensors[f"model.layers.{index}.{name}.weight"]
 
@@ -231,27 +238,19 @@ def _layer(shape: Shape, tensors: Mapping[str, Floats], index: int) -> LayerWeig
     qkv = np.concatenate([query, weight("self_attn.k_proj"), weight("self_attn.v_proj")]) * before
     gate_up = np.concatenate([weight("mlp.gate_proj"), weight("mlp.up_proj")]) * after
     return LayerWeights(
-        qkv=_blocks(qkv.T),
-        out=_blocks(weight("self_attn.o_proj").T),
-        gate_up=_blocks(gate_up.T),
-        down=_blocks(weight("mlp.down_proj").T),
+        qkv=_blocks(qkv.T, tile),
+        out=_blocks(weight("self_attn.o_proj").T, tile),
+        gate_up=_blocks(gate_up.T, tile),
+        down=_blocks(weight("mlp.down_proj").T, tile),
     )
 
 
-def _blocks(weight: Floats) -> Floats:
+def _blocks(weight: Floats, tile: int) -> Floats:
     """A matrix (in, out) as blocks of columns (blocks, in, width) for small products."""
     rows, columns = weight.shape
-    width = 1 << (_SMALL // (TILE * rows)).bit_length() - 1
+    width = 1 << (_SMALL // (tile * rows)).bit_length() - 1
     width = min(width, columns & -columns)
     return np.ascontiguousarray(weight.reshape(rows, -1, width).transpose(1, 0, 2))
-
-
-def _dense(x: Floats, blocks: Floats) -> Floats:
-    count, _, width = blocks.shape
-    tiles = np.ascontiguousarray(x).reshape(-1, 1, TILE, x.shape[1])
-    out = np.empty((len(tiles), TILE, count, width), np.float32)
-    np.matmul(tiles, blocks, out=out.transpose(0, 2, 1, 3))
-    return out.reshape(x.shape[0], -1)
 
 
 def _rotate(x: Floats, cosine: Floats, sine: Floats) -> Floats:
