@@ -6,15 +6,27 @@ say was spent; when the caller closes the iterator, the backend aborts the work 
 
 from __future__ import annotations
 
+import json
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Set
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar
 
+from ..compiler.errors import BadRequest
 from ..compiler.model import Capability, ModelInfo
 from ..compiler.values import Json, Message, Purpose, TokenLogprob, Tool, ToolCall
+from ..compiler.wishes import Wanted, Wishes
 
-__all__ = ["Backend", "Capability", "Draw", "ModelInfo", "Piece", "Request", "TokenLogprob"]
+__all__ = [
+    "Backend",
+    "Capability",
+    "Draw",
+    "ModelInfo",
+    "Piece",
+    "Request",
+    "TokenLogprob",
+    "must_offer",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +50,8 @@ class Request:
     `schema` a JSON Schema that the reply should meet (guided where the backend can; the operator
     checks it all the same), `regex`, `grammar` and `choice` what it must meet, one of the four at
     most; `logprobs` how many alternatives a token to report, None for none, and `prompt_logprobs`
-    the same of the prompt's own tokens; `thinking` the most tokens of reasoning before the answer.
+    the same of the prompt's own tokens, `prefix` included; `thinking` the most tokens of reasoning
+    before the answer, on top of `max_tokens`.
 
     `wants` says what is asked for: a text; a reward model's score of the messages; or an embedding
     of their text. The latter two have one draw and no completion tokens.
@@ -62,11 +75,33 @@ class Request:
     prompt_logprobs: int | None = None
     tools: tuple[Tool, ...] = ()
     thinking: int | None = None
-    wants: Literal["text", "reward", "embedding"] = "text"
+    wants: Wanted = "text"
     step: str = ""
     question: str = ""
     turn: int = 0
     """0 for the first asking, 1 for the repair turn."""
+
+    @property
+    def needs(self) -> frozenset[Capability]:
+        """What the model must offer for the request to be met as it is."""
+        wishes = Wishes(
+            self.prefix,
+            self.schema,
+            self.regex,
+            self.grammar,
+            self.choice,
+            self.logprobs,
+            self.prompt_logprobs,
+            self.tools,
+            self.wants,
+        )
+        thinks = () if self.thinking is None else (Capability.THINKING,)
+        return wishes.needs.union(thinks)
+
+    @property
+    def most(self) -> int:
+        """The most tokens of one completion, its reasoning included."""
+        return self.max_tokens + (self.thinking or 0) if self.wants == "text" else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +112,9 @@ class Piece:
     turns out to be too high. `prompt_tokens` are counted once a request, in whichever piece
     comes first. `finish` is empty while the draw goes on, then stop or length (or content for a
     refused content, tools for calls to be made); a draw ends with exactly one piece that has a
-    finish. Tool calls come whole. `prompt_logprobs` come once a request, without the first token,
-    which nothing predicts. `values` are a reward (one number) or an embedding.
+    finish. Tool calls come whole. `prompt_logprobs` come once a request, before or with the end of
+    its first draw to end, without the first token, which nothing predicts. `values` are a reward
+    (one number) or an embedding.
     """
 
     draw: int
@@ -122,7 +158,14 @@ class Backend(ABC):
 
         No byte-level tokenizer makes more tokens than the text has bytes.
         """
-        return sum(len(m.text.encode()) + _PER_MESSAGE for m in request.messages)
+        told = sum(len(m.text.encode()) + _PER_MESSAGE for m in request.messages)
+        if request.tools:
+            tools = [[tool.name, tool.about, tool.parameters] for tool in request.tools]
+            told += len(json.dumps(tools, default=dict)) + _PER_MESSAGE * len(tools)
+        for message in request.messages:
+            for call in message.calls:
+                told += len(f"{call.id}{call.name}{call.arguments}".encode()) + _PER_MESSAGE
+        return told + len(request.prefix.encode())
 
     async def waiting(self) -> int | None:
         """How many requests wait in the backend's own queue; None where it does not tell."""
@@ -133,5 +176,12 @@ class Backend(ABC):
         """Release connections, engines and threads. Idempotent."""
 
 
+def must_offer(request: Request, offered: Set[Capability], who: str) -> None:
+    """Raise `BadRequest` if a request asks for what `who` does not offer: nothing of a request is
+    ever left out in silence."""
+    if lacking := sorted(need.value for need in request.needs - offered):
+        raise BadRequest(f"{who} does not offer {', '.join(lacking)}")
+
+
 _PER_MESSAGE = 8
-"""Tokens that a chat template may add to a message."""
+"""Tokens that a chat template may add to a message, a tool or a call."""

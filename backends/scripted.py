@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence, Set
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -21,10 +22,12 @@ from ..compiler.errors import (
     Unreachable,
 )
 from ..compiler.model import Capability, ModelInfo
-from ..compiler.values import Json
-from .base import Backend, Draw, Piece, Request
+from ..compiler.values import Json, TokenLogprob, ToolCall
+from .base import Backend, Draw, Piece, Request, must_offer
 
-__all__ = ["Log", "Script", "Scripted", "info", "open_backend"]
+__all__ = ["OFFERS", "Log", "Script", "Scripted", "info", "open_backend"]
+
+OFFERS: Mapping[Capability, str] = MappingProxyType(dict.fromkeys(Capability, ""))
 
 _CHARS = 4
 """Characters in a scripted token."""
@@ -45,12 +48,21 @@ _FAULTS: Mapping[str, type[BackendError]] = {
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """One scripted reply: its text, how long it takes in seconds, or the fault it ends with."""
+    """One scripted reply: its text, how long it takes in seconds, or the fault it ends with; and
+    what it holds beside the text.
+
+    A reply with calls finishes with tools. Log probabilities are told where they are asked for.
+    """
 
     text: str = ""
     latency: float = 0.0
     fault: BackendError | None = None
     finish: str = "stop"
+    reasoning: str = ""
+    logprobs: tuple[TokenLogprob, ...] = ()
+    prompt_logprobs: tuple[TokenLogprob, ...] = ()
+    calls: tuple[ToolCall, ...] = ()
+    values: tuple[float, ...] = ()
 
 
 Reply: TypeAlias = Callable[[Request, Draw], "str | Script"]
@@ -75,7 +87,8 @@ class Scripted(Backend):
     """Replies from a function of request and draw, cut off at the request's `max_tokens`.
 
     The latency of a draw is the script's own, else `latency`: seconds, or a function of request and
-    draw. `log` counts what was asked, finished, cancelled and failed.
+    draw. `log` counts what was asked, finished, cancelled and failed. A request for what is not
+    among `offers` is a `BadRequest`.
     """
 
     def __init__(
@@ -85,6 +98,7 @@ class Scripted(Backend):
         latency: float | Callable[[Request, Draw], float] = 0.0,
         keep: bool = False,
         repeatable: bool = False,
+        offers: Set[Capability] = frozenset(Capability),
     ) -> None:
         """`keep` remembers every request in the log; `repeatable` says that replies depend on the
         prompt and the draw's number or seed alone, so that a cache may keep them."""
@@ -93,9 +107,12 @@ class Scripted(Backend):
         self._reply = reply
         self._latency = latency
         self._keep = keep
+        self._offers = None if len(offers) == len(Capability) else offers
 
     async def generate(self, request: Request) -> AsyncGenerator[Piece, None]:
         """Reply to each draw after its latency, the quickest first."""
+        if self._offers is not None:
+            must_offer(request, self._offers, f"scripted/{request.model}")
         log, count = self.log, len(request.draws)
         log.requests += 1
         log.asked += count
@@ -122,7 +139,12 @@ class Scripted(Backend):
                 if len(text) // _CHARS > request.max_tokens:
                     text, finish = text[: _CHARS * request.max_tokens], "length"
                 tokens = max(1, len(text) // _CHARS)
-                yield Piece(index, text, completion_tokens=tokens, finish=finish)
+                piece = Piece(index, text, completion_tokens=tokens, finish=finish)
+                yield (
+                    piece
+                    if _plain(script) and request.wants == "text"
+                    else _rich(piece, script, request)
+                )
         finally:
             log.cancelled += left
             log.under_way -= count
@@ -151,18 +173,93 @@ def info(model: str, options: Mapping[str, Json]) -> ModelInfo:
 
 
 def open_backend(model: str, options: Mapping[str, Json]) -> Scripted:
-    """A backend that replies by the rules in the options. Raises `BadRequest`."""
+    """A backend that replies by the rules in the options. Raises `BadRequest`.
+
+    A text may be written as a mapping, for what a reply holds beside it: `text`, `reasoning`,
+    `logprobs` and `prompt_logprobs` (each token a list of its text, its log probability and, if
+    there are, its alternatives as a mapping), `calls` (id, name, arguments) and `values`. `offers`
+    names the capabilities, if not all are to be there.
+    """
     rules = _options(options)
     if not rules.replies:
         raise BadRequest(
             f"scripted/{model} has no replies: write options: {{replies: [...]}} or give a "
             "Scripted backend in Python"
         )
-    return Scripted(rules.reply, latency=rules.latency)
+    return Scripted(rules.reply, latency=rules.latency, offers=rules.offered)
+
+
+def _plain(script: Script) -> bool:
+    return not (
+        script.reasoning
+        or script.logprobs
+        or script.prompt_logprobs
+        or script.calls
+        or script.values
+    )
+
+
+def _rich(piece: Piece, script: Script, request: Request) -> Piece:
+    """A piece with what its script holds beside text, as far as it is asked for."""
+    if request.wants != "text":
+        return Piece(piece.draw, finish=piece.finish, values=script.values)
+    most = request.thinking
+    reasoning = script.reasoning if most is None else script.reasoning[: _CHARS * most]
+    calls = script.calls if piece.finish != "length" else ()
+    return replace(
+        piece,
+        completion_tokens=piece.completion_tokens + len(reasoning) // _CHARS,
+        finish="tools" if calls else piece.finish,
+        reasoning=reasoning,
+        logprobs=() if request.logprobs is None else script.logprobs,
+        prompt_logprobs=() if request.prompt_logprobs is None else script.prompt_logprobs,
+        calls=calls,
+        values=script.values,
+    )
 
 
 def _texts(value: object) -> object:
-    return [value] if isinstance(value, str) else value
+    return [value] if isinstance(value, str | dict) else value
+
+
+def _said(value: object) -> object:
+    return {"text": value} if isinstance(value, str) else value
+
+
+_Token: TypeAlias = "tuple[str, float] | tuple[str, float, Mapping[str, float]]"
+
+
+class _Said(BaseModel):
+    """A text, and what a reply holds beside it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    text: str = ""
+    finish: Literal["stop", "length", "content", "tools"] = "stop"
+    reasoning: str = ""
+    logprobs: tuple[_Token, ...] = ()
+    prompt_logprobs: tuple[_Token, ...] = ()
+    calls: tuple[ToolCall, ...] = ()
+    values: tuple[float, ...] = ()
+
+    def script(self, latency: float) -> Script:
+        """As a scripted reply."""
+        return Script(
+            self.text,
+            latency,
+            finish=self.finish,
+            reasoning=self.reasoning,
+            logprobs=_tokens(self.logprobs),
+            prompt_logprobs=_tokens(self.prompt_logprobs),
+            calls=self.calls,
+            values=self.values,
+        )
+
+
+def _tokens(told: Sequence[_Token]) -> tuple[TokenLogprob, ...]:
+    return tuple(
+        TokenLogprob(one[0], one[1], tuple(one[2].items()) if len(one) == 3 else ()) for one in told
+    )
 
 
 class _Rule(BaseModel):
@@ -175,7 +272,9 @@ class _Rule(BaseModel):
     question: str | None = None
     contains: str | None = None
     """Some message holds this text."""
-    texts: Annotated[Sequence[str], BeforeValidator(_texts)] = ()
+    texts: Annotated[
+        Sequence[Annotated[_Said, BeforeValidator(_said)]], BeforeValidator(_texts)
+    ] = ()
     cycle: bool = False
     """Begin again after the last text; otherwise a draw beyond it is an error."""
     latency: Annotated[float, Field(ge=0)] = 0.0
@@ -212,6 +311,13 @@ class _Options(BaseModel):
     latency: Annotated[float, Field(ge=0)] = 0.0
     draws: Annotated[int, Field(ge=1)] = 64
     """Most draws in one request."""
+    offers: tuple[Capability, ...] | None = None
+    """The capabilities; None for all."""
+
+    @property
+    def offered(self) -> frozenset[Capability]:
+        """The capabilities, as a set."""
+        return frozenset(Capability if self.offers is None else self.offers)
 
     @property
     def info(self) -> ModelInfo:
@@ -219,7 +325,7 @@ class _Options(BaseModel):
         return ModelInfo(
             context=1 << 20,
             max_tokens=256,
-            capabilities=frozenset(Capability),
+            capabilities=self.offered,
             max_draws=self.draws,
             concurrency=1 << 20,
         )
@@ -239,7 +345,7 @@ def _scripted(rule: _Rule, request: Request, draw: Draw) -> Script:
     number = draw.number if request.purpose.role == "solve" else draw.index
     if number >= len(rule.texts) and not (rule.cycle and rule.texts):
         raise NotRecorded(f"step {request.step!r} has no scripted reply for draw {number}")
-    return Script(rule.texts[number % len(rule.texts)], rule.latency)
+    return rule.texts[number % len(rule.texts)].script(rule.latency)
 
 
 def _options(options: Mapping[str, Any]) -> _Options:

@@ -11,7 +11,8 @@ from hashlib import sha256
 from pathlib import Path
 
 from ...compiler.errors import BadRequest, TooLong
-from ..base import Backend, Piece, Request
+from ..base import Backend, Piece, Request, must_offer
+from . import OFFERS
 from .engine import Engine, Work
 from .model import Model
 from .roles import PLAIN, read, render, role_of
@@ -47,8 +48,10 @@ class EmbeddedBackend(Backend):
     async def generate(self, request: Request) -> AsyncGenerator[Piece, None]:
         """Answer piece by piece; replies that are read into JSON come whole, with the last piece.
 
-        Raises BadRequest for an unknown role, TooLong for a prompt that leaves no room.
+        Raises BadRequest for an unknown role or what is not offered, TooLong for a prompt that
+        leaves no room.
         """
+        must_offer(request, OFFERS.keys(), "embedded/abacus")
         purpose = request.purpose
         role = role_of(purpose)
         prompt = render(purpose)
@@ -70,6 +73,7 @@ class EmbeddedBackend(Backend):
             sampling=Sampling(request.temperature, request.top_p, request.top_k),
             stop=request.stop if role in PLAIN else (),
             logprobs=request.logprobs,
+            prompt_logprobs=request.prompt_logprobs,
         )
         raw = {draw.index: "" for draw in request.draws}
         async with aclosing(engine.generate(work)) as pieces:

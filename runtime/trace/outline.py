@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from ...compiler.values import NOTHING, Json
+from ..beside import Extras, loaded
 from ..events import Event
 
 __all__ = ["Asked", "Drawn", "Key", "Made", "Outline", "Run", "Stage", "outline"]
@@ -30,6 +31,8 @@ class Drawn:
     cached: int
     tokens: int
     usd: float
+    extras: Extras = field(default_factory=Extras)
+    """What it holds beside its text."""
 
 
 @dataclass(slots=True)
@@ -218,6 +221,7 @@ class Run:
             _whole(data.get("cached")),
             _whole(data.get("tokens")),
             _number(data.get("usd")),
+            loaded(data),
         )
         asked = self._request(event.step, drawn)
         if asked is None:

@@ -377,7 +377,11 @@ def _piece(draw: Draw, reply: _Reply) -> Piece:
     if edit is None:
         assert drawn is not None
         return Piece(
-            draw.index, drawn.text, completion_tokens=drawn.tokens, finish=drawn.finish or "stop"
+            draw.index,
+            drawn.text,
+            completion_tokens=drawn.tokens,
+            finish=drawn.finish or "stop",
+            **drawn.extras,
         )
     # Nobody counted the tokens of an edited reply.
     tokens = max(1, len(edit.text) // 4) if drawn is None else drawn.tokens
