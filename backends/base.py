@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Mapping, Set
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
 from ..compiler.errors import BadRequest
 from ..compiler.model import Capability, ModelInfo
-from ..compiler.values import Json, Message, Purpose, TokenLogprob, Tool, ToolCall
-from ..compiler.wishes import Wanted, Wishes
+from ..compiler.values import Image, Json, Message, Purpose, TokenLogprob, Tool, ToolCall
+from ..compiler.wishes import Wanted
 
 __all__ = [
     "Backend",
@@ -25,7 +25,8 @@ __all__ = [
     "Piece",
     "Request",
     "TokenLogprob",
-    "must_offer",
+    "needs",
+    "refuse_unoffered",
 ]
 
 
@@ -80,23 +81,6 @@ class Request:
     question: str = ""
     turn: int = 0
     """0 for the first asking, 1 for the repair turn."""
-
-    @property
-    def needs(self) -> frozenset[Capability]:
-        """What the model must offer for the request to be met as it is."""
-        wishes = Wishes(
-            self.prefix,
-            self.schema,
-            self.regex,
-            self.grammar,
-            self.choice,
-            self.logprobs,
-            self.prompt_logprobs,
-            self.tools,
-            self.wants,
-        )
-        thinks = () if self.thinking is None else (Capability.THINKING,)
-        return wishes.needs.union(thinks)
 
     @property
     def most(self) -> int:
@@ -176,12 +160,52 @@ class Backend(ABC):
         """Release connections, engines and threads. Idempotent."""
 
 
-def must_offer(request: Request, offered: Set[Capability], who: str) -> None:
-    """Raise `BadRequest` if a request asks for what `who` does not offer: nothing of a request is
-    ever left out in silence."""
-    if lacking := sorted(need.value for need in request.needs - offered):
-        raise BadRequest(f"{who} does not offer {', '.join(lacking)}")
-
-
 _PER_MESSAGE = 8
 """Tokens that a chat template may add to a message, a tool or a call."""
+
+
+def refuse_unoffered(name: str, offered: frozenset[Capability], request: Request) -> None:
+    """Refuse a request for more than a model offers, which would else be ignored.
+
+    Seeds and several draws, which every request has, are not refused. Raises `BadRequest`, naming
+    all that is missing.
+    """
+    missing = [need.value for need in needs(request) if need not in offered]
+    if missing:
+        raise BadRequest(f"{name} does not offer {', '.join(missing)}")
+
+
+def needs(request: Request) -> Iterator[Capability]:
+    """What a request asks for beyond the reply to a chat."""
+    if request.stop:
+        yield Capability.STOP
+    if request.prefix:
+        yield Capability.CONTINUATION
+    if request.schema is not None:
+        yield Capability.GUIDED_JSON
+    if request.regex:
+        yield Capability.GUIDED_REGEX
+    if request.grammar:
+        yield Capability.GUIDED_GRAMMAR
+    if request.choice:
+        yield Capability.GUIDED_CHOICE
+    if request.logprobs is not None:
+        yield Capability.LOGPROBS
+    if request.prompt_logprobs is not None:
+        yield Capability.PROMPT_LOGPROBS
+    if request.tools:
+        yield Capability.TOOLS
+    if request.thinking is not None:
+        yield Capability.THINKING
+    if request.wants == "embedding":
+        yield Capability.EMBEDDINGS
+    elif request.wants == "reward":
+        yield Capability.REWARD
+    if any(_shows_images(message) for message in request.messages):
+        yield Capability.IMAGES
+
+
+def _shows_images(message: Message) -> bool:
+    return not isinstance(message.content, str) and any(
+        isinstance(part, Image) for part in message.content
+    )

@@ -24,19 +24,18 @@ from ..compiler.errors import BadRequest, NoSuchModel, NotRecorded
 from ..compiler.model import Capability, ModelInfo
 from ..compiler.names import nearest
 from ..compiler.values import Json, TokenLogprob
-from .base import Backend, Piece, Request, must_offer
+from .base import Backend, Piece, Request, refuse_unoffered
 
-__all__ = ["OFFERS", "Recording", "Replay", "info", "open_backend"]
+__all__ = ["BY_OPTION", "OFFERS", "Recording", "Replay", "info", "open_backend"]
 
+OFFERS = frozenset({Capability.DRAWS, Capability.CANCEL, Capability.SEED})
 
-OFFERS: Mapping[Capability, str] = MappingProxyType(
+BY_OPTION: Mapping[Capability, str] = MappingProxyType(
     {
-        **dict.fromkeys((Capability.DRAWS, Capability.CANCEL, Capability.SEED), ""),
         Capability.LOGPROBS: "recordings that hold logprobs",
         Capability.REWARD: "recordings that hold a score",
     }
 )
-
 
 _SHORT = 60
 """Characters of a text that an error shows."""
@@ -93,9 +92,9 @@ class Replay(Backend):
 
         Raises `NotRecorded` for an item or draw that the folder does not hold, and for any request
         that is not the question itself: what a model would have said to another prompt is not
-        known. Raises `BadRequest` for what recordings do not offer.
+        known. Raises `BadRequest` for what was not recorded with every text.
         """
-        must_offer(request, self._offers, f"replay/{self._model}")
+        refuse_unoffered(f"replay/{self._model}", self._offers | {Capability.STOP}, request)
         if request.wants == "reward":
             yield self._rewarded(request)
             return
@@ -116,12 +115,17 @@ class Replay(Backend):
                     f"recorded with {recording.completion_tokens} tokens, more than "
                     f"max_tokens: {request.max_tokens}"
                 )
+            if any(stop in recording.text for stop in request.stop):
+                raise NotRecorded(
+                    f"draw {draw.number} of {self._model} for item {request.question!r} was "
+                    f"recorded with more text than stop: {list(request.stop)} lets through"
+                )
             if self._latency:
                 await asyncio.sleep(recording.latency_s)
             yield Piece(
                 draw.index,
                 recording.text,
-                prompt_tokens=recording.prompt_tokens,
+                prompt_tokens=recording.prompt_tokens if draw is request.draws[0] else 0,
                 completion_tokens=recording.completion_tokens,
                 finish=recording.finish,
                 reasoning=recording.reasoning,
@@ -168,8 +172,7 @@ def _offered(drawn: Mapping[tuple[str, int], Recording]) -> frozenset[Capability
         Capability.LOGPROBS: all(one.logprobs for one in drawn.values()),
         Capability.REWARD: all(one.score is not None for one in drawn.values()),
     }
-    always = {Capability.DRAWS, Capability.CANCEL, Capability.SEED}
-    return frozenset(always.union(what for what, there in told.items() if there))
+    return OFFERS.union(what for what, there in told.items() if there)
 
 
 def _tokens(recording: Recording, alternatives: int) -> tuple[TokenLogprob, ...]:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence, Set
-from dataclasses import dataclass, field, replace
-from types import MappingProxyType
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -23,11 +22,11 @@ from ..compiler.errors import (
 )
 from ..compiler.model import Capability, ModelInfo
 from ..compiler.values import Json, TokenLogprob, ToolCall
-from .base import Backend, Draw, Piece, Request, must_offer
+from .base import Backend, Draw, Piece, Request, refuse_unoffered
 
 __all__ = ["OFFERS", "Log", "Script", "Scripted", "info", "open_backend"]
 
-OFFERS: Mapping[Capability, str] = MappingProxyType(dict.fromkeys(Capability, ""))
+OFFERS = frozenset(Capability)
 
 _CHARS = 4
 """Characters in a scripted token."""
@@ -49,10 +48,7 @@ _FAULTS: Mapping[str, type[BackendError]] = {
 @dataclass(frozen=True, slots=True)
 class Script:
     """One scripted reply: its text, how long it takes in seconds, or the fault it ends with; and
-    what it holds beside the text.
-
-    A reply with calls finishes with tools. Log probabilities are told where they are asked for.
-    """
+    whatever else a request may want, which a script must hold if it does."""
 
     text: str = ""
     latency: float = 0.0
@@ -84,7 +80,8 @@ class Log:
 
 
 class Scripted(Backend):
-    """Replies from a function of request and draw, cut off at the request's `max_tokens`.
+    """Replies from a function of request and draw, cut off at the request's stop strings and
+    `max_tokens`. What a reply says besides its text is not cut.
 
     The latency of a draw is the script's own, else `latency`: seconds, or a function of request and
     draw. `log` counts what was asked, finished, cancelled and failed. A request for what is not
@@ -98,7 +95,7 @@ class Scripted(Backend):
         latency: float | Callable[[Request, Draw], float] = 0.0,
         keep: bool = False,
         repeatable: bool = False,
-        offers: Set[Capability] = frozenset(Capability),
+        offers: frozenset[Capability] = OFFERS,
     ) -> None:
         """`keep` remembers every request in the log; `repeatable` says that replies depend on the
         prompt and the draw's number or seed alone, so that a cache may keep them."""
@@ -107,12 +104,16 @@ class Scripted(Backend):
         self._reply = reply
         self._latency = latency
         self._keep = keep
-        self._offers = None if len(offers) == len(Capability) else offers
+        self._offers = offers
+        self._offers_all = offers == OFFERS
 
     async def generate(self, request: Request) -> AsyncGenerator[Piece, None]:
-        """Reply to each draw after its latency, the quickest first."""
-        if self._offers is not None:
-            must_offer(request, self._offers, f"scripted/{request.model}")
+        """Reply to each draw after its latency, the quickest first.
+
+        Raises `BadRequest` where the request wants what the script does not hold.
+        """
+        if not self._offers_all:
+            refuse_unoffered(f"scripted/{request.model}", self._offers, request)
         log, count = self.log, len(request.draws)
         log.requests += 1
         log.asked += count
@@ -124,27 +125,19 @@ class Scripted(Backend):
         try:
             prompt = sum(len(m.text) for m in request.messages) // _CHARS
             yield Piece(request.draws[0].index, prompt_tokens=prompt)
-            waited = 0.0
+            waited, first = 0.0, True
             for latency, index, script in self._scripts(request):
                 if latency > waited:
                     await asyncio.sleep(latency - waited)
                     waited = latency
-                if script.fault is not None:
-                    log.failed += 1
-                    left -= 1
-                    raise script.fault
-                log.finished += 1
                 left -= 1
-                text, finish = script.text, script.finish
-                if len(text) // _CHARS > request.max_tokens:
-                    text, finish = text[: _CHARS * request.max_tokens], "length"
-                tokens = max(1, len(text) // _CHARS)
-                piece = Piece(index, text, completion_tokens=tokens, finish=finish)
-                yield (
-                    piece
-                    if _plain(script) and request.wants == "text"
-                    else _rich(piece, script, request)
-                )
+                fault = script.fault or _lacking(request, script)
+                if fault is not None:
+                    log.failed += 1
+                    raise fault
+                log.finished += 1
+                yield _piece(request, index, script, first=first)
+                first = False
         finally:
             log.cancelled += left
             log.under_way -= count
@@ -167,6 +160,41 @@ class Scripted(Backend):
         return scripts
 
 
+def _piece(request: Request, index: int, script: Script, *, first: bool) -> Piece:
+    """The whole reply, as far as the request lets it go."""
+    if request.wants != "text":
+        return Piece(index, finish="stop", values=script.values)
+    text, finish = script.text, "tools" if script.calls else script.finish
+    met = [at for stop in request.stop if stop and (at := text.find(stop)) >= 0]
+    if met:
+        text, finish = text[: min(met)], "stop"
+    if len(text) // _CHARS > request.max_tokens:
+        text, finish = text[: _CHARS * request.max_tokens], "length"
+    return Piece(
+        index,
+        text,
+        completion_tokens=max(1, (len(text) + len(script.reasoning)) // _CHARS),
+        finish=finish,
+        reasoning=script.reasoning,
+        logprobs=script.logprobs,
+        prompt_logprobs=script.prompt_logprobs if first else (),
+        calls=script.calls,
+    )
+
+
+def _lacking(request: Request, script: Script) -> BadRequest | None:
+    """The error where a script does not hold what the request wants."""
+    if request.wants != "text":
+        missing = "" if script.values else f"values for the {request.wants}"
+    elif request.logprobs is not None and script.text and not script.logprobs:
+        missing = "logprobs"
+    elif request.prompt_logprobs is not None and not script.prompt_logprobs:
+        missing = "prompt_logprobs"
+    else:
+        missing = ""
+    return BadRequest(f"the script of this reply holds no {missing}") if missing else None
+
+
 def info(model: str, options: Mapping[str, Json]) -> ModelInfo:
     """Scripted models offer everything that a script can show. Raises `BadRequest`."""
     return _options(options).info
@@ -187,35 +215,6 @@ def open_backend(model: str, options: Mapping[str, Json]) -> Scripted:
             "Scripted backend in Python"
         )
     return Scripted(rules.reply, latency=rules.latency, offers=rules.offered)
-
-
-def _plain(script: Script) -> bool:
-    return not (
-        script.reasoning
-        or script.logprobs
-        or script.prompt_logprobs
-        or script.calls
-        or script.values
-    )
-
-
-def _rich(piece: Piece, script: Script, request: Request) -> Piece:
-    """A piece with what its script holds beside text, as far as it is asked for."""
-    if request.wants != "text":
-        return Piece(piece.draw, finish=piece.finish, values=script.values)
-    most = request.thinking
-    reasoning = script.reasoning if most is None else script.reasoning[: _CHARS * most]
-    calls = script.calls if piece.finish != "length" else ()
-    return replace(
-        piece,
-        completion_tokens=piece.completion_tokens + len(reasoning) // _CHARS,
-        finish="tools" if calls else piece.finish,
-        reasoning=reasoning,
-        logprobs=() if request.logprobs is None else script.logprobs,
-        prompt_logprobs=() if request.prompt_logprobs is None else script.prompt_logprobs,
-        calls=calls,
-        values=script.values,
-    )
 
 
 def _texts(value: object) -> object:

@@ -49,8 +49,8 @@ class BackendModule(Protocol):
     def open_backend(self, model: str, options: Mapping[str, Json]) -> object:
         """A `Backend` for the model, ready to be asked."""
 
-    # And, if it offers more than a chat, `OFFERS: Mapping[Capability, str]`: what its models can
-    # offer, with what has to be written for that ("" for nothing).
+    # And, if it offers more than a chat: `OFFERS`, the capabilities that all its models have, and
+    # `BY_OPTION: Mapping[Capability, str]`, those that have to be asked for, and how.
 
 
 @cache
@@ -107,13 +107,15 @@ def _found(folder: str) -> Mapping[str, EntryPoint | None]:
 
 def offers(name: str) -> Mapping[Capability, str]:
     """What models of a backend can offer beyond a chat, each with what has to be written for that,
-    or "" for nothing: its module's `OFFERS`. Nothing where the module cannot be imported."""
+    or "" for nothing: its module's `OFFERS` and `BY_OPTION`. Nothing where it cannot be imported.
+    """
     try:
         module = backend(name)
     except ImportError:
         return {}
-    told: Mapping[Capability, str] = getattr(module, "OFFERS", {})
-    return told
+    always: frozenset[Capability] = getattr(module, "OFFERS", frozenset())
+    asked: Mapping[Capability, str] = getattr(module, "BY_OPTION", {})
+    return {**dict.fromkeys(always, ""), **asked}
 
 
 def model_info(spec: ModelSpec) -> ModelInfo:

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from ..backends.base import Request
+from ..backends.base import Request, needs
 from ..compiler.model import Capability
 
 __all__ = ["fitted"]
 
 
-def fitted(request: Request, offered: Set[Capability], optional: Set[Capability]) -> Request:
+def fitted(
+    request: Request, offered: frozenset[Capability], optional: frozenset[Capability]
+) -> Request:
     """The request without what is `optional` and not offered. What is needed and not offered stays:
     the backend refuses it."""
     spared = optional - offered
-    lacking = request.needs & spared if spared else ()
+    lacking = spared.intersection(needs(request)) if spared else ()
     if not lacking:
         return request
     return replace(request, **{_FIELDS[need][0]: _FIELDS[need][1] for need in lacking})

@@ -7,7 +7,6 @@ see ``MODEL.md`` beside this file.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import MappingProxyType
 
 from ...compiler.errors import InputError, NoSuchModel
 from ...compiler.values import Json
@@ -15,19 +14,16 @@ from ..base import Backend, Capability, ModelInfo
 
 __all__ = ["OFFERS", "info", "open_backend"]
 
-OFFERS: Mapping[Capability, str] = MappingProxyType(
-    dict.fromkeys(
-        (
-            Capability.DRAWS,
-            Capability.LOGPROBS,
-            Capability.PROMPT_LOGPROBS,
-            Capability.CONTINUATION,
-            Capability.STOP,
-            Capability.SEED,
-            Capability.CANCEL,
-        ),
-        "",
-    )
+OFFERS = frozenset(
+    {
+        Capability.DRAWS,
+        Capability.LOGPROBS,
+        Capability.PROMPT_LOGPROBS,
+        Capability.CONTINUATION,
+        Capability.STOP,
+        Capability.SEED,
+        Capability.CANCEL,
+    }
 )
 """Not guided replies: what it says of a verdict is read into JSON, but nothing keeps it from saying
 what cannot be read."""
@@ -52,7 +48,7 @@ def info(model: str, options: Mapping[str, Json]) -> ModelInfo:
     return ModelInfo(
         context=512,
         max_tokens=256,
-        capabilities=frozenset(OFFERS),
+        capabilities=OFFERS,
         chars_per_token=2.6,
         max_draws=1024,
         roles=frozenset({"solve", "verify", "compare", "critique", "revise", "fuse"}),

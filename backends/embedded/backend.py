@@ -11,7 +11,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from ...compiler.errors import BadRequest, TooLong
-from ..base import Backend, Piece, Request, must_offer
+from ..base import Backend, Piece, Request, refuse_unoffered
 from . import OFFERS
 from .engine import Engine, Work
 from .model import Model
@@ -34,6 +34,11 @@ class EmbeddedBackend(Backend):
         self._loading: asyncio.Lock | None = None
         self._loaded: tuple[Engine, StoryTokenizer, int] | None = None
 
+    @property
+    def live(self) -> int:
+        """How many draws are being made now."""
+        return self._loaded[0].live if self._loaded is not None else 0
+
     @cached_property
     def revision(self) -> str:
         """A digest of the weights: what other weights said is not kept for these."""
@@ -48,10 +53,10 @@ class EmbeddedBackend(Backend):
     async def generate(self, request: Request) -> AsyncGenerator[Piece, None]:
         """Answer piece by piece; replies that are read into JSON come whole, with the last piece.
 
-        Raises BadRequest for an unknown role or what is not offered, TooLong for a prompt that
-        leaves no room.
+        Raises BadRequest for an unknown role and for what the model does not offer, TooLong for a
+        prompt that leaves no room.
         """
-        must_offer(request, OFFERS.keys(), "embedded/abacus")
+        refuse_unoffered("embedded/abacus", OFFERS, request)
         purpose = request.purpose
         role = role_of(purpose)
         prompt = render(purpose)

@@ -162,9 +162,7 @@ class Fake:
         wishes: Wishes,
     ) -> str | Reply:
         assert purpose.question == self.question.text
-        call = Call(
-            purpose.role, purpose.shown, text, index, turn, asking.model, messages, wishes
-        )
+        call = Call(purpose.role, purpose.shown, text, index, turn, asking.model, messages, wishes)
         self.calls.append(call)
         return self.script(call)
 
@@ -251,9 +249,7 @@ def draw(op: Source, ctx: Fake, draws: range) -> list[Candidate]:
 
     async def run() -> list[Candidate]:
         asked = op.drawing(ctx, draws)
-        replies = await ctx.sample(
-            asked.asking, asked.messages, asked.purpose, draws, asked.wishes
-        )
+        replies = await ctx.sample(asked.asking, asked.messages, asked.purpose, draws, asked.wishes)
         return [op.drawn(ctx, reply) for reply in replies]
 
     return asyncio.run(run())
