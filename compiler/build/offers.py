@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 
 from ..lacks import reached
 from ..model import Capability
@@ -35,7 +35,8 @@ def check_offers(
         if lacking:
             told = ", ".join(need.value for need in lacking)
             message = f"step {step!r} needs {told}, which {asked} does not offer"
-            faults.add("capability", message, path, _instead(lacking, spec, models), key=True)
+            hint = _instead(lacking, roles, spec, models)
+            faults.add("capability", message, path, hint, key=True)
         if info.roles is not None and (unknown := sorted(roles - info.roles)):
             message = f"step {step!r}: {asked} cannot {' or '.join(unknown)}"
             served = f"it serves: {', '.join(sorted(info.roles))}"
@@ -48,7 +49,7 @@ def check_thinking(name: str, models: Mapping[str, ModelSpec], faults: Faults) -
     if spec.thinking is None or Capability.THINKING in model_info(spec).capabilities:
         return
     message = f"{_named(name, spec)} does not offer thinking"
-    hint = _instead([Capability.THINKING], spec, models)
+    hint = _instead([Capability.THINKING], frozenset(), spec, models)
     faults.add("capability", message, ("models", name, "thinking"), hint)
 
 
@@ -56,21 +57,32 @@ def _named(name: str, spec: ModelSpec) -> str:
     return name if name == spec.model else f"{name} ({spec.model})"
 
 
-def _instead(lacking: list[Capability], spec: ModelSpec, models: Mapping[str, ModelSpec]) -> str:
-    """What offers each of them: an option of this very model, other models of the pipeline, or
-    else backends."""
-    return "; ".join(_of_one(need, spec, models) for need in lacking)
+def _instead(
+    lacking: Sequence[Capability],
+    roles: Set[str],
+    spec: ModelSpec,
+    models: Mapping[str, ModelSpec],
+) -> str:
+    """What offers each of them: an option of this very model, other models of the pipeline that
+    can do the work, or else backends."""
+    return "; ".join(_of_one(need, roles, spec, models) for need in lacking)
 
 
-def _of_one(need: Capability, spec: ModelSpec, models: Mapping[str, ModelSpec]) -> str:
+def _of_one(
+    need: Capability, roles: Set[str], spec: ModelSpec, models: Mapping[str, ModelSpec]
+) -> str:
     told = []
     if option := offers(spec.backend).get(need):
         told.append(f"{spec.backend} offers it with {option}")
-    able = [n for n, other in models.items() if need in model_info(other).capabilities]
+    infos = {name: model_info(other) for name, other in models.items()}
+    able = [
+        name
+        for name, info in infos.items()
+        if need in info.capabilities and (info.roles is None or roles <= info.roles)
+    ]
     if able:
-        told.append(
-            f"{', '.join(able)} of this pipeline {'offers' if len(able) == 1 else 'offer'} it"
-        )
+        verb = "offers" if len(able) == 1 else "offer"
+        told.append(f"{', '.join(able)} of this pipeline {verb} it")
     elif others := list(_backends(need, spec.backend)):
         told.append(f"{'other ' if told else ''}backends that offer it: {', '.join(others)}")
     return f"{need.value}: {', or '.join(told) or 'no installed backend offers it'}"

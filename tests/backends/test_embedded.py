@@ -421,3 +421,34 @@ def test_the_backend_opens_by_name() -> None:
         embedded.info("abacus", {"speed": 1})
     with pytest.raises(InputError, match="positive number, not 0"):
         embedded.open_backend("abacus", {"batch": 0})
+
+
+def test_what_is_drawn_has_the_probability_that_is_read_from_the_prompt() -> None:
+    text = """\
+name: p
+answer: number
+models: {m: embedded/abacus}
+steps:
+  drafts: {op: generate, n: 4, temperature: 1.0, logprobs: true}
+  summed: {op: score, by: logprob, length_exponent: 0, into: read}
+  meant: {op: score, by: logprob, into: read_mean}
+output: {from: meant, keep: 4}
+"""
+    result = polyarch.loads(text)(
+        "Tom has 12 apples. Ann has twice as many as Tom. Ann gives away 7. "
+        "How many apples does Ann have?"
+    )
+    assert len(result.candidates) == 4
+    for candidate in result.candidates:
+        told = candidate.scores
+        # The draw's own tokens end where the text ends: the end is no token of it.
+        assert told["read"] == pytest.approx(told["logprob"], abs=1e-4)
+        assert told["read_mean"] == pytest.approx(told["logprob_mean"], abs=1e-4)
+        assert 0 < told["probability_mean"] <= 1
+
+
+async def test_what_it_cannot_be_bound_to_is_refused(embedded: EmbeddedBackend) -> None:
+    asked = Request("abacus", (), Purpose("solve", "x"), (Draw(0, 0, 0),), 8, schema={})
+    with pytest.raises(BadRequest, match="guided_json"):
+        async for _ in embedded.generate(asked):
+            pass
