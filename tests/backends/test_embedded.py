@@ -12,6 +12,7 @@ from contextlib import aclosing
 import numpy as np
 import pytest
 
+import polyarch
 from polyarch.backends import embedded
 from polyarch.backends.base import Draw, Piece, Request
 from polyarch.backends.embedded.backend import WEIGHTS, EmbeddedBackend
@@ -434,10 +435,7 @@ steps:
   meant: {op: score, by: logprob, into: read_mean}
 output: {from: meant, keep: 4}
 """
-    result = polyarch.loads(text)(
-        "Tom has 12 apples. Ann has twice as many as Tom. Ann gives away 7. "
-        "How many apples does Ann have?"
-    )
+    result = polyarch.loads(text)(QUESTION)
     assert len(result.candidates) == 4
     for candidate in result.candidates:
         told = candidate.scores
@@ -447,8 +445,7 @@ output: {from: meant, keep: 4}
         assert 0 < told["probability_mean"] <= 1
 
 
-async def test_what_it_cannot_be_bound_to_is_refused(embedded: EmbeddedBackend) -> None:
-    asked = Request("abacus", (), Purpose("solve", "x"), (Draw(0, 0, 0),), 8, schema={})
+async def test_what_it_cannot_be_bound_to_is_refused(backend: EmbeddedBackend) -> None:
     with pytest.raises(BadRequest, match="guided_json"):
-        async for _ in embedded.generate(asked):
+        async for _ in backend.generate(request(schema={})):
             pass
