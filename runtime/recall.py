@@ -16,6 +16,7 @@ from ..compiler.values import Json, Usage
 from .beside import Beside, Extras, dumped
 from .cache import Give
 from .cachekey import key_seed
+from .questions import digest
 from .sending import Sending
 from .state import StepState
 from .store import Store
@@ -99,6 +100,7 @@ class _Recalling:
             "tokens": kept.completion_tokens,
             "finish": kept.finish,
             "text": kept.text,
+            "digest": digest(self._request.messages) if step.run.bus.listened else 0,
         }
         beside = dumped(kept)
         told |= beside

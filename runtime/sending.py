@@ -47,6 +47,7 @@ class Sending:
         "_gathered",
         "_lead",
         "_model",
+        "_others",
         "_place",
         "_prompt",
         "_reply",
@@ -81,6 +82,7 @@ class Sending:
         self._cached = 0
         self._usage = _NONE
         self._gathered: Gathered | None = None
+        self._others: list[str] | None = None
         self._sent: float | None = None
         self._reply: Reply | None = None
 
@@ -317,8 +319,8 @@ class Sending:
             )
             await asyncio.sleep(wait)
             attempt += 1
-        elif isinstance(error, (*_DEAD, RateLimited)) and model.fallback:
-            self._model = run.models[model.fallback[0]]
+        elif isinstance(error, (*_DEAD, RateLimited)) and (other := self._other()):
+            self._model = run.models[other]
             self._step.emit(
                 "fell back",
                 self._at,
@@ -334,3 +336,9 @@ class Sending:
         self._request = request
         self._lead = left[0].index
         return attempt
+
+    def _other(self) -> str | None:
+        """The next model to ask instead, of those that were not asked yet."""
+        if self._others is None:
+            self._others = list(self._run.models.instead(self._request.model))
+        return self._others.pop(0) if self._others else None

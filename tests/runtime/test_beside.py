@@ -342,3 +342,18 @@ steps:
         "probability_mean": pytest.approx(0.6065306597126334),
         "reward": 1.5,
     }
+
+
+def test_a_run_that_a_cache_answered_is_replayed(probe: list[Reply], tmp_path: Path) -> None:
+    plan = compiled(TEXT)
+    for _ in range(2):
+        cache = Cache(tmp_path / "c")
+        with TraceWriter(tmp_path / "t", plan) as writer:
+            kept = ask(plan, backend(), cache=cache, listeners=[writer])
+        cache.close()
+    assert kept.usage.hits == 2
+    (again,) = replay(read(tmp_path / "t"))
+    assert (again.text, again.usage.tokens, again.usage.usd) == (kept.text, 0, 0.0)
+    assert held(probe[-1]) == HELD
+    (edited,) = replay(read(tmp_path / "t"), [Edit("drafts", (), "17")])
+    assert edited.text == "17"
