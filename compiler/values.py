@@ -201,9 +201,9 @@ class Candidate:
     """One possible answer. Immutable; operators that judge return it with more scores and notes.
 
     `answer` is canonical; None is *no answer*, which never votes. `scores` are finite floats by
-    the name of what gave them. `notes` hold critiques, verdicts, test outcomes. `finish` is stop
-    or length; a candidate cut off at its length votes only if a complete answer can be read.
-    `usage` is what this candidate itself cost, its judging included.
+    the name of what gave them. `notes` hold critiques, verdicts, test outcomes. `finish` is stop,
+    length, or another of `Piece`; a candidate cut off at its length votes only if a complete answer
+    can be read. `usage` is what this candidate itself cost, its judging included.
     """
 
     text: str
