@@ -41,7 +41,8 @@ class Node:
     `chunk` draws go into one request of a source; `window` candidates may be under way ahead of
     what a reader has read, None for all of them. `scope` names the pipeline it was written in,
     "" for the outermost. `at_least` candidates must come out when some fail; None fails with the
-    first that does.
+    first that does. A step of a region has a `gate`: a node that lets it run by giving a candidate;
+    and perhaps a `topic`: the node whose candidate is its question.
     """
 
     name: str
@@ -54,6 +55,13 @@ class Node:
     chunk: int = 1
     window: int | None = None
     at_least: int | None = None
+    gate: str = ""
+    topic: str = ""
+
+    @property
+    def waits_for(self) -> tuple[str, ...]:
+        """The nodes beside its inputs that it depends on."""
+        return tuple(name for name in dict.fromkeys((self.gate, self.topic)) if name)
 
 
 @dataclass(frozen=True)
@@ -84,7 +92,8 @@ class Graph:
         dag: nx.DiGraph[str] = nx.DiGraph()
         dag.add_nodes_from(self.nodes)
         for node in self.nodes.values():
-            dag.add_edges_from((name, node.name) for name in node.inputs if name in self.nodes)
+            before = (*node.inputs, *node.waits_for)
+            dag.add_edges_from((name, node.name) for name in before if name in self.nodes)
         return dag
 
     @cached_property
@@ -98,6 +107,10 @@ class Graph:
 
     def readers(self, name: str) -> tuple[Node, ...]:
         """The nodes that read this one, in the order written."""
+        return tuple(node for node in self.followers(name) if name in node.inputs)
+
+    def followers(self, name: str) -> tuple[Node, ...]:
+        """The nodes that read this one or wait for it, in the order written."""
         return tuple(self.nodes[reader] for reader in self.dag.successors(name))
 
     def with_nodes(self, nodes: Iterable[Node], output: str | None = None) -> Graph:
@@ -118,6 +131,8 @@ class Graph:
             decided = f" chunk={node.chunk}" if isinstance(node.op, Source) else ""
             decided += "" if node.window is None else f" window={node.window}"
             decided += "" if node.at_least is None else f" at_least={node.at_least}"
+            decided += f" gate={node.gate}" if node.gate else ""
+            decided += f" topic={node.topic}" if node.topic else ""
             read = ", ".join(node.inputs) or QUESTION
             lines.append(f"{name} = {node.kind}({arguments(node.op)}) <- {read}{decided}")
         kept = f" keep={self.keep}" if self.keep != 1 else ""

@@ -11,11 +11,12 @@ from abc import abstractmethod
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from random import Random
-from typing import Annotated, Any, ClassVar, Generic, Literal, Protocol, Self, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, Literal, Protocol, Self, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from .answers import AnswerKind
+from .errors import Fault
 from .model import Capability
 from .values import (
     Candidate,
@@ -41,6 +42,7 @@ __all__ = [
     "Mismatch",
     "ModelName",
     "Op",
+    "Reading",
     "Reply",
     "Source",
     "Stream",
@@ -48,6 +50,11 @@ __all__ = [
 
 T = TypeVar("T")
 FormT = TypeVar("FormT", bound=BaseModel)
+
+Reading: TypeAlias = Literal["joined", "first", "last", "arrival"]
+"""How a deciding operator reads several steps: one after the other, as one; the first that gives
+any, and later ones only when those before gave nothing; all, to pass on the last one's; or each
+candidate as it arrives."""
 
 ModelName = Annotated[str, Field(min_length=1, json_schema_extra={"polyarch": "model"})]
 """A name from the pipeline's `models:`, or backend/model written out."""
@@ -116,11 +123,15 @@ class Calls:
 
 
 class Mismatch(ValueError):
-    """An operator is fed what it cannot read. `field` is the argument at fault, if one is."""
+    """An operator is fed what it cannot read. `field` is the argument at fault, if one is; `inner`
+    are the faults of steps inside it, which are told instead."""
 
-    def __init__(self, message: str, field: str = "", code: str = "flow") -> None:
+    def __init__(
+        self, message: str, field: str = "", code: str = "flow", inner: Sequence[Fault] = ()
+    ) -> None:
         self.field = field
         self.code = code
+        self.inner = inner
         super().__init__(message)
 
 
@@ -166,6 +177,14 @@ class Stream(Protocol):
     @property
     def left(self) -> int:
         """How many more candidates can come, at most."""
+
+    @property
+    def part(self) -> int:
+        """Which of the steps that are read the last candidate came from; 0 before the first."""
+
+    @property
+    def parts(self) -> int:
+        """How many steps are read."""
 
     async def aclose(self) -> None:
         """Say that enough was read: work upstream without another reader is cancelled."""
@@ -361,6 +380,8 @@ class Each(Op):
 
 class All(Op):
     """An operator that reads candidates in index order and decides."""
+
+    reading: ClassVar[Reading] = "joined"
 
     def window(self, given: Flow) -> int | None:
         """How many candidates it wants to be under way ahead of what it has read; None for all

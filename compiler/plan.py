@@ -102,7 +102,7 @@ def _sha256(content: object) -> str:
 def _content(node: Node) -> Sequence[object]:
     """Everything about a step that decides what is asked."""
     arguments = node.op.model_dump(mode="json")
-    decided = (node.inputs, node.chunk, node.window, node.scope)
+    decided = (node.inputs, node.chunk, node.window, node.scope, node.gate, node.topic)
     return [node.name, node.kind, arguments, _prompts(node), repr(node.answer), decided]
 
 

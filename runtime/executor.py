@@ -9,12 +9,14 @@ from ..compiler.errors import (
     NoAnswer,
     RunError,
 )
-from ..compiler.op import Each, Source
+from ..compiler.graph import Node
+from ..compiler.op import All, Each, Source
 from ..compiler.plan import Plan
 from ..compiler.spec import Budget
 from ..compiler.values import Candidate, Json, Question
 from .context import first_error
 from .events import Bus
+from .gate import GatedStep
 from .ledger import Ledger
 from .models import Models
 from .paths import Paths
@@ -24,7 +26,7 @@ from .seeds import derive
 from .state import Run, StepState
 from .step import Step
 from .store import Store
-from .stream import Decided, Drawn, Inputs, Mapped, Reader, Row
+from .stream import Arrivals, Decided, Drawn, Inputs, Mapped, Reader, Row
 from .wiring import Wiring, wirings
 
 __all__ = ["Program"]
@@ -106,11 +108,17 @@ class Program:
         for wiring in self.wirings:
             node = wiring.node
             state = StepState(run, wiring, derive(root, node.name), ledgers[node.scope])
-            rows[node.name] = _row(wiring, Step(state), rows)
+            rows[node.name] = _row(wiring, _step(state, node, rows), rows)
         return rows
 
 
 _NO_BUDGET = Budget()
+
+
+def _step(state: StepState, node: Node, rows: Mapping[str, Row]) -> Step:
+    if not node.waits_for:
+        return Step(state)
+    return GatedStep(state, rows.get(node.gate), rows.get(node.topic))
 
 
 def _row(wiring: Wiring, step: Step, rows: Mapping[str, Row]) -> Row:
@@ -120,7 +128,16 @@ def _row(wiring: Wiring, step: Step, rows: Mapping[str, Row]) -> Row:
     inputs = Inputs([rows[name] for name in node.inputs])
     if isinstance(node.op, Each):
         return Mapped(wiring.readers, step, inputs)
-    return Decided(wiring.size, wiring.readers, step, Reader(inputs, node.window))
+    return Decided(wiring.size, wiring.readers, step, _reader(node, inputs))
+
+
+def _reader(node: Node, inputs: Inputs) -> Reader:
+    reading = node.op.reading if isinstance(node.op, All) else "joined"
+    return (
+        Arrivals(inputs)
+        if reading == "arrival"
+        else Reader(inputs, node.window, apart=reading == "first")
+    )
 
 
 def _ledgers(plan: Plan, around: Ledger | None) -> dict[str, Ledger]:

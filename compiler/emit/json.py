@@ -57,6 +57,8 @@ def _step(plan: Plan, node: Node) -> Mapping[str, Json]:
         "prompts": plan.prompts.get(node.name, ()),
         "from": node.inputs,
         "scope": node.scope,
+        "gate": node.gate,
+        "topic": node.topic,
         "answer": answer(node.answer),
         "chunk": node.chunk,
         "window": node.window,

@@ -1,0 +1,156 @@
+"""What regions have in common: steps of their own, written inside a step."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, Self, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
+
+from ..flow import infer
+from ..graph import INPUT, Graph, Node
+from ..nested import Nested
+from ..op import Amount, Calls, Flow, Mismatch, Op
+from ..registry import operator
+
+__all__ = ["Body", "Region", "Steps", "Written", "chosen", "condition", "made", "placed"]
+
+Steps: TypeAlias = Annotated[Mapping[str, Mapping[str, Any]], Field(min_length=1)]
+"""Steps as written, by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """Where the steps of a body are written, under their region: each under its name, or `alone`
+    one step in the place of all."""
+
+    path: tuple[str | int, ...]
+    steps: Mapping[str, Mapping[str, Any]]
+    alone: bool = False
+
+    def step(self, name: str) -> tuple[str | int, ...]:
+        """The path of a step."""
+        return self.path if self.alone else (*self.path, name)
+
+
+class Body(BaseModel):
+    """Steps that belong together: `{steps: …}`, or one step written out."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    steps: Steps | None = None
+
+    @model_validator(mode="after")
+    def _is_one_or_several(self) -> Self:
+        if (self.steps is None) == (not self._alone):
+            raise ValueError("`steps:`, or one step with its `op:`")
+        return self
+
+    @property
+    def _alone(self) -> Mapping[str, Any]:
+        return self.model_extra or {}
+
+    def written(self, name: str, *path: str) -> Written:
+        """Where the steps are; `name` is that of a step alone."""
+        if self.steps is None:
+            return Written(path, {name: self._alone}, alone=True)
+        return Written((*path, "steps"), self.steps)
+
+
+class Region(Op):
+    """A step with steps of its own. The pass `inline` puts them in its place: a region has a bound,
+    so what it may do is laid out before anything runs."""
+
+    _bodies: Mapping[str, Graph] = PrivateAttr(default_factory=dict)
+
+    def holding(self, bodies: Mapping[str, Graph]) -> Self:
+        """This region with its bodies built."""
+        region = self.model_copy()
+        region._bodies = bodies
+        return region
+
+    @property
+    def bodies(self) -> Mapping[str, Graph]:
+        """The steps it holds, by the name of the body."""
+        return self._bodies
+
+    @property
+    def reads_input(self) -> bool:
+        """Whether any of its steps reads what the region is fed."""
+        inner = (node for body in self.bodies.values() for node in body.nodes.values())
+        return any(INPUT in node.inputs for node in inner)
+
+    @property
+    def size(self) -> int:
+        """How many steps it becomes, about."""
+        turns = [body for body, _ in self.places("")]
+        return sum(turns.count(name) * _size(body) for name, body in self.bodies.items())
+
+    @abstractmethod
+    def written(self) -> Mapping[str, Written]:
+        """Its bodies as written, by name."""
+
+    @abstractmethod
+    def places(self, name: str) -> Iterator[tuple[str, str]]:
+        """The name of a body and the prefix of its steps, for each time that it is laid out in a
+        region of that name."""
+
+    @abstractmethod
+    def unrolled(self, node: Node, bodies: Mapping[str, Graph]) -> Iterator[Node]:
+        """The steps that stand for the region `node`, in running order; the last has its name.
+        `bodies` hold no regions."""
+
+    def calls(self, given: Flow) -> tuple[Calls, ...]:
+        raise AssertionError("priced before `inline`")
+
+    def through(self, body: str, given: Flow, topic: Amount | None = None) -> Flow:
+        """What a body makes of what it is fed. Raises `Mismatch`."""
+        graph = self.bodies[body]
+        flows, faults = infer(graph, topic or given.question, given)
+        if faults:
+            raise Mismatch(faults[0].message, inner=faults)
+        return replace(flows[graph.output], question=given.question)
+
+
+def _size(graph: Graph) -> int:
+    ops = [node.op for node in graph.nodes.values()]
+    return sum(op.size if isinstance(op, Nested | Region) else 1 for op in ops)
+
+
+def placed(
+    body: Graph, prefix: str, node: Node, fed: Sequence[str], gate: str = "", topic: str = ""
+) -> Iterator[Node]:
+    """The steps of a body laid out in the region `node`, fed with the nodes `fed`; those that wait
+    for nothing yet wait for `gate` and `topic`, else for what the region waits for."""
+    for step in body.nodes.values():
+        inputs: list[str] = []
+        for name in step.inputs:
+            inputs += fed if name == INPUT else (f"{prefix}.{name}",)
+        yield replace(
+            step,
+            name=f"{prefix}.{step.name}",
+            inputs=tuple(inputs),
+            scope=f"{prefix}.{step.scope}" if step.scope else node.scope,
+            gate=f"{prefix}.{step.gate}" if step.gate else gate or node.gate,
+            topic=f"{prefix}.{step.topic}" if step.topic else topic or node.topic,
+        )
+
+
+def chosen(node: Node, inputs: Sequence[str], kind: str = "either") -> Node:
+    """The node of the region's name, which reads what came of its bodies."""
+    return made(node, node.name, kind, {}, inputs)
+
+
+def condition(node: Node, name: str, told: Mapping[str, Any], inputs: Sequence[str]) -> Node:
+    """A node that lets candidates pass on a condition."""
+    return made(node, name, "when", told, inputs)
+
+
+def made(
+    node: Node, name: str, kind: str, arguments: Mapping[str, Any], inputs: Sequence[str]
+) -> Node:
+    """A node that the region adds to the steps written."""
+    op = operator(kind).model_validate(arguments)
+    return replace(node, name=name, kind=kind, op=op, inputs=tuple(inputs))
