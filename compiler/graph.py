@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -39,9 +39,11 @@ class Node:
     """A step: an operator, what it reads, and what the passes decided about it.
 
     `chunk` draws go into one request of a source; `window` candidates may be under way ahead of
-    what a reader has read, None for all of them. `scope` names the pipeline it was written in,
-    "" for the outermost. `at_least` candidates must come out when some fail; None fails with the
-    first that does.
+    what a reader has read, None for all of them. `at_least` candidates must come out when some
+    fail; None fails with the first that does.
+
+    `scope` names the account that it is charged to, after those around it, with dots between: of
+    pipelines used as steps, of steps, of steps together. "" is the outermost pipeline's.
     """
 
     name: str
@@ -99,6 +101,12 @@ class Graph:
     def readers(self, name: str) -> tuple[Node, ...]:
         """The nodes that read this one, in the order written."""
         return tuple(self.nodes[reader] for reader in self.dag.successors(name))
+
+    def around(self, scope: str) -> Iterator[Budget]:
+        """The budgets of a scope and of those around it, outermost first."""
+        parts = scope.split(".") if scope else []
+        scopes = (".".join(parts[:depth]) for depth in range(len(parts) + 1))
+        return (self.budgets[name] for name in scopes if name in self.budgets)
 
     def with_nodes(self, nodes: Iterable[Node], output: str | None = None) -> Graph:
         """This graph with other nodes, in the order given, and perhaps another output."""

@@ -124,8 +124,8 @@ def _row(wiring: Wiring, step: Step, rows: Mapping[str, Row]) -> Row:
 
 
 def _ledgers(plan: Plan, around: Ledger | None) -> dict[str, Ledger]:
-    """An account for the question and for each pipeline used as a step, outermost first; `around`
-    them that of the batch, if it has one."""
+    """An account for the question and for each scope within it, outermost first; `around` them that
+    of the batch, if it has one."""
     graph = plan.graph
     ledgers = {"": Ledger(graph.name, graph.budgets.get("", _NO_BUDGET), around)}
     for node in graph.nodes.values():

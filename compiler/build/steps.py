@@ -15,6 +15,7 @@ from ..nested import Nested
 from ..op import Op, Source
 from ..registry import operator, operator_names
 from ..spec import STEP_KEYS, ModelSpec, Spec
+from .budgets import Budgets
 from .faults import Faults, explain
 from .files import Files, opened_in, with_files
 from .models import check_askings
@@ -30,10 +31,11 @@ def steps_of(
     models: dict[str, ModelSpec],
     folder: Path,
     opened: Files,
+    budgets: Budgets,
     faults: Faults,
 ) -> dict[str, Node]:
     """The steps that can be made sense of, as nodes; faults for the others. `models` gains those
-    that steps write out."""
+    that steps write out, `budgets` those that steps have."""
     nodes: dict[str, Node] = {}
     before = ""
     for name in faults.steps:
@@ -58,7 +60,10 @@ def steps_of(
             {argument: faults.document.span((*path, argument)) for argument in written},
         )
         at_least = _at_least(written, path, faults)
-        nodes[name] = Node(name, str(written["op"]), op, inputs, kind, place, at_least=at_least)
+        scope = budgets.scope(name, written, op)
+        nodes[name] = Node(
+            name, str(written["op"]), op, inputs, kind, place, scope, at_least=at_least
+        )
     return nodes
 
 

@@ -34,7 +34,7 @@ def inline(graph: Graph) -> Graph:
             inner = inline(node.op.inner)
             renamed = _merge(models, inner.models, node.name)
             nodes += _placed(inner, node, fed, renamed)
-            budgets |= _scoped(inner.budgets, node.name)
+            budgets |= _scoped(inner.budgets, _scope(node, inner))
             outputs[node.name] = f"{node.name}.{inner.output}"
         else:
             nodes.append(replace(node, inputs=fed))
@@ -45,6 +45,7 @@ def inline(graph: Graph) -> Graph:
 def _placed(
     inner: Graph, node: Node, fed: tuple[str, ...], renamed: Mapping[str, str]
 ) -> Iterator[Node]:
+    scope = _scope(node, inner)
     for step in inner.nodes.values():
         inputs: list[str] = []
         for name in step.inputs:
@@ -54,7 +55,7 @@ def _placed(
             name=f"{node.name}.{step.name}",
             op=_asking_for(step.op, renamed),
             inputs=tuple(inputs),
-            scope=f"{node.name}.{step.scope}" if step.scope else node.name,
+            scope=f"{scope}.{step.scope}" if step.scope else scope,
         )
 
 
@@ -84,5 +85,12 @@ def _merge(
     return renamed
 
 
-def _scoped(budgets: Mapping[str, Budget], step: str) -> dict[str, Budget]:
-    return {f"{step}.{scope}" if scope else step: limits for scope, limits in budgets.items()}
+def _scope(node: Node, inner: Graph) -> str:
+    """The scope of the pipeline itself: the step's name, within the account that the step has."""
+    if not node.scope:
+        return node.name
+    return f"{node.scope}.{inner.name if node.scope == node.name else node.name}"
+
+
+def _scoped(budgets: Mapping[str, Budget], around: str) -> dict[str, Budget]:
+    return {f"{around}.{scope}" if scope else around: limits for scope, limits in budgets.items()}
