@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -39,10 +39,14 @@ class Node:
     """A step: an operator, what it reads, and what the passes decided about it.
 
     `chunk` draws go into one request of a source; `window` candidates may be under way ahead of
-    what a reader has read, None for all of them. `scope` names the pipeline it was written in,
-    "" for the outermost. `at_least` candidates must come out when some fail; None fails with the
-    first that does. A step of a region has a `gate`: a node that lets it run by giving a candidate;
-    and perhaps a `topic`: the node whose candidate is its question.
+    what a reader has read, None for all of them. `at_least` candidates must come out when some
+    fail; None fails with the first that does.
+
+    `scope` names the account that it is charged to, after those around it, with dots between: of
+    pipelines used as steps, of steps, of steps together. "" is the outermost pipeline's.
+
+    A step of a region has a `gate`: a node that lets it run by giving a candidate; and perhaps a
+    `topic`: the node whose candidate is its question.
     """
 
     name: str
@@ -112,6 +116,12 @@ class Graph:
     def followers(self, name: str) -> tuple[Node, ...]:
         """The nodes that read this one or wait for it, in the order written."""
         return tuple(self.nodes[reader] for reader in self.dag.successors(name))
+
+    def around(self, scope: str) -> Iterator[Budget]:
+        """The budgets of a scope and of those around it, outermost first."""
+        parts = scope.split(".") if scope else []
+        scopes = (".".join(parts[:depth]) for depth in range(len(parts) + 1))
+        return (self.budgets[name] for name in scopes if name in self.budgets)
 
     def with_nodes(self, nodes: Iterable[Node], output: str | None = None) -> Graph:
         """This graph with other nodes, in the order given, and perhaps another output."""

@@ -92,7 +92,18 @@ def digest(graph: Graph) -> str:
 
 def fingerprints(graph: Graph) -> Mapping[str, str]:
     """A short digest of each step of a settled graph, to tell which one was changed."""
-    return {name: _sha256(_content(node))[:16] for name, node in graph.nodes.items()}
+    return {
+        name: _sha256([*_content(node), *_allowed(graph, node)])[:16]
+        for name, node in graph.nodes.items()
+    }
+
+
+def _allowed(graph: Graph, node: Node) -> Sequence[object]:
+    """The budgets around a step, if one of them is its own or shared by it; nothing for a step that
+    has only those of whole pipelines."""
+    if node.scope in ("", node.name.rpartition(".")[0]):
+        return ()
+    return [budget.model_dump(mode="json") for budget in graph.around(node.scope)]
 
 
 def _sha256(content: object) -> str:
@@ -124,8 +135,10 @@ def _refuse(name: str, budget: Budget, costs: Mapping[str, Cost]) -> None:
     for unit, (needed, shares) in needs.items():
         limit = getattr(budget, unit)
         if limit is not None and needed > limit:
+            told = f"needs at least {needed:,g} {unit} a question and its budget is {limit:,g}"
+            if set(shares) == {name}:
+                raise PlanRefused(f"step {name!r} {told}")
             dearest = max(shares, key=shares.__getitem__)
             raise PlanRefused(
-                f"{name} needs at least {needed:,g} {unit} a question and its budget is "
-                f"{limit:,g}; the dearest step is {dearest!r} with {shares[dearest]:,g}"
+                f"{name} {told}; the dearest step is {dearest!r} with {shares[dearest]:,g}"
             )

@@ -141,8 +141,8 @@ def _reader(node: Node, inputs: Inputs) -> Reader:
 
 
 def _ledgers(plan: Plan, around: Ledger | None) -> dict[str, Ledger]:
-    """An account for the question and for each pipeline used as a step, outermost first; `around`
-    them that of the batch, if it has one."""
+    """An account for the question and for each scope within it, outermost first; `around` them that
+    of the batch, if it has one."""
     graph = plan.graph
     ledgers = {"": Ledger(graph.name, graph.budgets.get("", _NO_BUDGET), around)}
     for node in graph.nodes.values():

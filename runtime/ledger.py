@@ -24,7 +24,8 @@ class Reservation:
 
 
 class Ledger:
-    """The account of one question, or of a pipeline used as a step within it.
+    """The account of one question, or within it that of a pipeline used as a step, of a step, or
+    of several steps that share one.
 
     What is spent and reserved together never exceeds the budget, nor that of the account around
     it. A request that does not fit waits while others are under way, for they may settle for less;

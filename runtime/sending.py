@@ -91,6 +91,8 @@ class Sending:
             try:
                 if (deadline := self._step.ledger.due()) is None:
                     await self._attempt()
+                elif deadline <= self._run.now():
+                    raise self._step.ledger.late()
                 else:
                     await self._attempt_before(deadline)
             except BackendError as error:

@@ -11,8 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
 
 from ..flow import infer
 from ..graph import INPUT, Graph, Node
-from ..nested import Nested
-from ..op import Amount, Calls, Flow, Mismatch, Op
+from ..holder import Holder, reads_input, size
+from ..op import Amount, Flow, Mismatch
 from ..registry import operator
 
 __all__ = ["Body", "Region", "Steps", "Written", "chosen", "condition", "made", "placed"]
@@ -59,7 +59,7 @@ class Body(BaseModel):
         return Written((*path, "steps"), self.steps)
 
 
-class Region(Op):
+class Region(Holder):
     """A step with steps of its own. The pass `inline` puts them in its place: a region has a bound,
     so what it may do is laid out before anything runs."""
 
@@ -78,15 +78,11 @@ class Region(Op):
 
     @property
     def reads_input(self) -> bool:
-        """Whether any of its steps reads what the region is fed."""
-        inner = (node for body in self.bodies.values() for node in body.nodes.values())
-        return any(INPUT in node.inputs for node in inner)
+        return any(map(reads_input, self.bodies.values()))
 
     @property
     def size(self) -> int:
-        """How many steps it becomes, about."""
-        turns = [body for body, _ in self.places("")]
-        return sum(turns.count(name) * _size(body) for name, body in self.bodies.items())
+        return sum(size(self.bodies[body]) for body, _ in self.places(""))
 
     @abstractmethod
     def written(self) -> Mapping[str, Written]:
@@ -102,9 +98,6 @@ class Region(Op):
         """The steps that stand for the region `node`, in running order; the last has its name.
         `bodies` hold no regions."""
 
-    def calls(self, given: Flow) -> tuple[Calls, ...]:
-        raise AssertionError("priced before `inline`")
-
     def through(self, body: str, given: Flow, topic: Amount | None = None) -> Flow:
         """What a body makes of what it is fed. Raises `Mismatch`."""
         graph = self.bodies[body]
@@ -114,16 +107,12 @@ class Region(Op):
         return replace(flows[graph.output], question=given.question)
 
 
-def _size(graph: Graph) -> int:
-    ops = [node.op for node in graph.nodes.values()]
-    return sum(op.size if isinstance(op, Nested | Region) else 1 for op in ops)
-
-
 def placed(
     body: Graph, prefix: str, node: Node, fed: Sequence[str], gate: str = "", topic: str = ""
 ) -> Iterator[Node]:
     """The steps of a body laid out in the region `node`, fed with the nodes `fed`; those that wait
     for nothing yet wait for `gate` and `topic`, else for what the region waits for."""
+    around = f"{node.scope}.{prefix}" if node.scope else prefix
     for step in body.nodes.values():
         inputs: list[str] = []
         for name in step.inputs:
@@ -132,7 +121,7 @@ def placed(
             step,
             name=f"{prefix}.{step.name}",
             inputs=tuple(inputs),
-            scope=f"{prefix}.{step.scope}" if step.scope else node.scope,
+            scope=f"{around}.{step.scope}" if step.scope else node.scope,
             gate=f"{prefix}.{step.gate}" if step.gate else gate or node.gate,
             topic=f"{prefix}.{step.topic}" if step.topic else topic or node.topic,
         )

@@ -295,7 +295,7 @@ ALONE: dict[str, tuple[str, int, int, str, str, str]] = {
         35,
         "unknown-key",
         "graph",
-        "known: file, from, name",
+        "known: budget, file, from, name",
     ),
     "prompt file": (
         "  a: {op: generate, model: m, prompt: {file: nowhere.txt}}\n",

@@ -38,7 +38,7 @@ def test_prices_and_several_models_are_shown():
 def test_a_budget_that_may_end_a_run_and_one_that_is_too_little():
     lines = table(VOTE.replace("calls: 40, tokens: 60_000", "calls: 8, tokens: 20"))
     assert "budget: 8 calls, may end a run that needs 6–9" in lines
-    assert "budget: 20 tokens, too little for 325–11,120" in lines
+    assert "budget: 20 tokens, too little for 327–12,144" in lines
 
 
 def test_a_budget_that_ends_with_the_best():
