@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from ..compiler.nested import Nested
+from ..compiler.regions import REGIONS
 from ..compiler.registry import operator, operator_names
 from ..compiler.spec import Allowance, Spec
 from .fields import abouts
@@ -59,7 +60,7 @@ def command() -> None:
 def pipeline_schema() -> Mapping[str, Any]:
     """The JSON Schema of a pipeline file: a step is one of the operators, with its arguments."""
     ops: dict[str, type[BaseModel]] = {name: operator(name) for name in operator_names()}
-    ops["pipeline"] = Nested
+    ops |= {"pipeline": Nested, **REGIONS}
     models: list[type[BaseModel]] = [Spec, Allowance, *ops.values()]
     refs, shared = models_json_schema([(m, "validation") for m in models], title="polyarch")
     defs = shared["$defs"]
@@ -73,15 +74,23 @@ def pipeline_schema() -> Mapping[str, Any]:
     }
     root = _named(defs, refs[Spec, "validation"])
     _shorten(root)
-    root["properties"]["steps"]["additionalProperties"] = {
-        "oneOf": [{"$ref": f"#/$defs/{name}"} for name in steps]
-    }
+    step = {"oneOf": [{"$ref": f"#/$defs/{name}"} for name in steps]}
+    root["properties"]["steps"]["additionalProperties"] = step
+    for held in ("Body", "Stage", "step.loop", "step.map"):
+        _hold_steps({**defs, **steps}[held], step)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **root,
         "title": "polyarch pipeline",
         "$defs": dict(sorted({**defs, **steps}.items())),
     }
+
+
+def _hold_steps(schema: Mapping[str, Any], step: Mapping[str, Any]) -> None:
+    """What stands under the `steps:` of a region is steps."""
+    told = schema["properties"]["steps"]
+    written = next((one for one in told.get("anyOf", ()) if one.get("type") == "object"), told)
+    written["additionalProperties"] = step
 
 
 def _named(defs: Mapping[str, Any], ref: Mapping[str, str]) -> dict[str, Any]:
