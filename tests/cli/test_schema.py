@@ -54,3 +54,13 @@ def test_every_reference_leads_somewhere(schema: Any):
     text = json.dumps(schema)
     for ref in {part.split('"')[0] for part in text.split('"$ref": "#/$defs/')[1:]}:
         assert ref in schema["$defs"]
+
+
+def test_a_step_has_limits_or_names_an_account(schema: Any):
+    budget = schema["$defs"]["step.vote"]["properties"]["budget"]
+    assert budget["anyOf"] == [{"type": "string"}, {"$ref": "#/$defs/Allowance"}]
+    allowance = schema["$defs"]["Allowance"]["properties"]
+    assert set(allowance) == {"calls", "tokens", "usd", "seconds", "share", "on_budget"}
+    assert allowance["share"]["description"].startswith("The part of every limit")
+    budgets = schema["properties"]["budgets"]["additionalProperties"]
+    assert budgets == {"$ref": "#/$defs/Allowance"}
