@@ -26,7 +26,9 @@ class Budgets:
         self.by_scope: dict[str, Budget] = {"": spec.budget} if spec.budget != Budget() else {}
         for name, allowance in spec.budgets.items():
             self._check_name(name)
-            self._limit(name, allowance, ("budgets", name))
+            # One with faults of its own, told already, is here without what is wrong.
+            if len(allowance.model_fields_set) == len(faults.plain["budgets"][name]):
+                self._limit(name, allowance, ("budgets", name))
 
     def scope(
         self, step: str, written: Mapping[str, Any], op: Op, where: tuple[str | int, ...]

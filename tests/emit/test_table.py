@@ -46,6 +46,17 @@ def test_a_budget_that_ends_with_the_best():
     assert "budget: at a limit, ends with the best answer so far" in table(text)
 
 
+def test_budgets_of_steps_are_shown():
+    text = VOTE.replace("op: verify", "op: verify, budget: judging").replace(
+        "steps:", "budgets: {judging: {share: 0.25, seconds: 50}}\nsteps:"
+    )
+    lines = table(text)
+    assert "budget of judging: 10 calls, always enough for 3–6" in lines
+    assert "budget of judging: 50 seconds, known only by running" in lines
+    told = "note: the budget of judging never binds at 50 seconds: one around it has 30"
+    assert lines[-1] == told
+
+
 def test_one_call_is_not_several():
     text = "name: x\nmodels: {m: scripted/x}\nsteps: {a: {op: generate}}"
     assert "critical path: 1 call" in table(text)
