@@ -382,6 +382,8 @@ class All(Op):
     """An operator that reads candidates in index order and decides."""
 
     reading: ClassVar[Reading] = "joined"
+    passes_on: ClassVar[bool] = False
+    """Whether it yields what it reads at once, so that it reads no more than is read of it."""
 
     def window(self, given: Flow) -> int | None:
         """How many candidates it wants to be under way ahead of what it has read; None for all

@@ -130,7 +130,7 @@ def _read(graph: Graph, flows: Mapping[str, Flow]) -> dict[str, int]:
         if least[name]:
             for before in node.waits_for:
                 least[before] = max(least[before], 1)
-        wanted = _wanted(node, flows, least[name])
+        wanted = 0 if node.gate else _wanted(node, flows, least[name])
         for inner in node.inputs:
             # Those after it are read only once it has ended, and it may be at its longest.
             least[inner] = max(least[inner], wanted)
@@ -151,8 +151,8 @@ def _wanted(node: Node, flows: Mapping[str, Flow], read: int) -> int:
     if not isinstance(node.op, All) or not read:
         return read
     given = read_by(node.op, [flows[name] for name in node.inputs])
-    if node.op.reading == "last":
-        return _ALL
+    if node.op.passes_on:
+        return read
     least = node.op.least(given)
     return _ALL if least >= given.count.low and node.op.window(given) is None else least
 

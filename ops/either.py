@@ -20,6 +20,7 @@ class Either(All):
     """
 
     reading: ClassVar[Reading] = "first"
+    passes_on: ClassVar[bool] = True
 
     def flow(self, given: Flow) -> Flow:
         if given.count.high == 0:

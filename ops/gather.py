@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from typing import ClassVar
 
 from ..compiler.op import All, Context, Flow, Mismatch, Stream
 from ..compiler.values import Candidate
@@ -16,6 +17,8 @@ class Gather(All):
     Yields the candidates of the steps in `from:`, in the order written, as they are. For several
     readers of the same selection, or as the result of a pipeline. Asks nobody, adds nothing.
     """
+
+    passes_on: ClassVar[bool] = True
 
     def flow(self, given: Flow) -> Flow:
         if given.count.high == 0:

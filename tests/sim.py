@@ -128,6 +128,10 @@ def random_limits(dice: Random) -> str:
     return ", ".join(f"{unit}: {limit}" for unit, limit in units)
 
 
+_TURN = ("critique", "refine", "verify")
+_UNTIL = ("{score: verify, at_least: 1, every: true}", "{agree: 0.6}", "{unchanged: true}")
+
+
 def random_pipeline(dice: Random, budget: str = "", *, limits: Random | None = None) -> str:
     """A pipeline of two models with one to three layers that decides in the end.
 
@@ -163,19 +167,13 @@ def random_pipeline(dice: Random, budget: str = "", *, limits: Random | None = N
         kinds = ["verify", "keep", "critique", "refine", "all", "rank", "fuse"]
         match dice.choice([*kinds, "loop", "cascade"]):
             case "loop":
-                inner = f"{{c: {{op: critique, model: {model()}}}, r: {{op: refine, model: {model()}}}, v: {{op: verify, model: {model()}}}}}"
-                until = dice.choice(
-                    [
-                        "{score: verify, at_least: 1, every: true}",
-                        "{agree: 0.6}",
-                        "{unchanged: true}",
-                    ]
-                )
-                made = step(
-                    "loop", steps=inner, until=until, times=dice.randint(1, 3), **{"from": read}
-                )
+                until = dice.choice(_UNTIL)
+                inside = ", ".join(f"{op}: {{op: {op}, model: {model()}}}" for op in _TURN)
+                told = {"steps": f"{{{inside}}}", "until": until, "times": dice.randint(1, 3)}
+                made = step("loop", **told, **{"from": read})
             case "cascade":
-                stages = f"{{one: {{op: generate, model: {model()}, n: {dice.randint(1, 3)}}}, two: {{op: refine, model: {model()}}}}}"
+                first = f"{{op: generate, model: {model()}, n: {dice.randint(1, 3)}}}"
+                stages = f"{{one: {first}, two: {{op: refine, model: {model()}}}}}"
                 made = step("cascade", stages=stages, accept="{agree: 0.6}", **{"from": read})
             case "verify":
                 made = step("verify", model=model(), votes=dice.randint(1, 3), **{"from": read})

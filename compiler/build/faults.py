@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
@@ -108,5 +108,8 @@ def _inner_keys(cls: type[BaseModel], outer: tuple[str | int, ...]) -> tuple[str
     if outer[0] in _TABLES:
         return _keys(_TABLES[str(outer[0])])
     field = cls.model_fields.get(str(outer[0]))
-    found = None if field is None else field.annotation
-    return _keys(found) if isinstance(found, type) and issubclass(found, BaseModel) else ()
+    written = None if field is None else field.annotation
+    for found in (written, *get_args(written)):
+        if isinstance(found, type) and issubclass(found, BaseModel):
+            return _keys(found)
+    return ()

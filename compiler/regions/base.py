@@ -44,18 +44,18 @@ class Body(BaseModel):
 
     @model_validator(mode="after")
     def _is_one_or_several(self) -> Self:
-        if (self.steps is None) == (not self._alone):
+        told = self.model_extra or {}
+        if "op" not in told and (self.steps is None or told):
             raise ValueError("`steps:`, or one step with its `op:`")
         return self
 
-    @property
-    def _alone(self) -> Mapping[str, Any]:
-        return self.model_extra or {}
-
     def written(self, name: str, *path: str) -> Written:
         """Where the steps are; `name` is that of a step alone."""
-        if self.steps is None:
-            return Written(path, {name: self._alone}, alone=True)
+        told = self.model_extra or {}
+        if "op" in told:
+            own = told if self.steps is None else {**told, "steps": self.steps}
+            return Written(path, {name: own}, alone=True)
+        assert self.steps is not None
         return Written((*path, "steps"), self.steps)
 
 

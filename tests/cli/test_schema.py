@@ -64,6 +64,8 @@ def test_regions_hold_steps(schema: Any):
     assert stages == {"$ref": "#/$defs/Stage"}
     (told, _) = schema["$defs"]["Stage"]["properties"]["steps"]["anyOf"]
     assert told["additionalProperties"] == step
+
+
 def test_a_step_has_limits_or_names_an_account(schema: Any):
     budget = schema["$defs"]["step.vote"]["properties"]["budget"]
     assert budget["anyOf"] == [{"type": "string"}, {"$ref": "#/$defs/Allowance"}]
