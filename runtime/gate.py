@@ -53,7 +53,7 @@ class GatedStep(Step):
             async for candidate in decided:
                 yield candidate
 
-    def ended(self) -> None:
+    def released(self) -> None:
         """What it waited for is not wanted any longer."""
         for row in {id(row): row for row in (self._gate, self._topic) if row}.values():
             row.close(int(self._looked))

@@ -142,7 +142,7 @@ class Step:
             told = f"{state.failed} failed, so fewer than {at_least} can come; last: {error}"
             raise StepFailed(state.name, RunError(told)) from error
 
-    def ended(self) -> None:
+    def released(self) -> None:
         """Nothing more is wanted of the step."""
 
     def closed(self, read: int, opened: int) -> None:

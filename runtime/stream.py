@@ -59,7 +59,7 @@ class Work(Protocol):
     def closed(self, read: int, opened: int) -> None:
         """All readers closed before everything was read."""
 
-    def ended(self) -> None:
+    def released(self) -> None:
         """All readers closed: nothing more is wanted of the step."""
 
 
@@ -107,7 +107,7 @@ class Row(ABC):
         if self.read < self.size:
             self._work.closed(self.read, self.opened)
         self._stop()
-        self._work.ended()
+        self._work.released()
 
     def _start(self, index: int) -> Future[Filled]:
         """Start the work for a place nobody opened before."""

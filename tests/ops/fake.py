@@ -177,6 +177,14 @@ class Fed:
     def left(self) -> int:
         return self._most - self.read
 
+    @property
+    def part(self) -> int:
+        return 0
+
+    @property
+    def parts(self) -> int:
+        return 1
+
     async def aclose(self) -> None:
         self.closed = True
 
