@@ -37,17 +37,26 @@ if TYPE_CHECKING:
 __all__ = ["Pipeline", "load", "loads"]
 
 
-def load(path: str | Path, *, question_tokens: int | None = None) -> Pipeline:
+def load(
+    path: str | Path, *, question_tokens: int | None = None, keys: Iterable[str] = ()
+) -> Pipeline:
     """Compile the pipeline in a YAML file. Raises `SpecError` with every fault of the file.
 
-    `question_tokens` is the longest question to price for; 512 if left out.
+    `question_tokens` is the longest question to price for; 512 if left out. `keys` are the
+    environment variables whose keys it may send to the servers that it names.
     """
-    return Pipeline(_plan(build_file(Path(path)), question_tokens))
+    return Pipeline(_plan(build_file(Path(path)), question_tokens), keys=keys)
 
 
-def loads(text: str, *, folder: str | Path = ".", question_tokens: int | None = None) -> Pipeline:
-    """Compile a pipeline from YAML text; `file:` names are looked up in `folder`."""
-    return Pipeline(_plan(build(parse(text), Path(folder)), question_tokens))
+def loads(
+    text: str,
+    *,
+    folder: str | Path = ".",
+    question_tokens: int | None = None,
+    keys: Iterable[str] = (),
+) -> Pipeline:
+    """Compile a pipeline from YAML text; `file:` names are looked up in `folder`. See `load`."""
+    return Pipeline(_plan(build(parse(text), Path(folder)), question_tokens), keys=keys)
 
 
 def _plan(graph: Graph, question_tokens: int | None) -> Plan:
@@ -71,10 +80,13 @@ class Pipeline:
         backends: Mapping[str, Backend] | None = None,
         listeners: Iterable[Listener] = (),
         cache: Cache | None = None,
+        keys: Iterable[str] = (),
     ) -> None:
         """`backends` are ready ones by model name, instead of those the plan would open; `cache`
-        keeps replies for later runs, too. Both stay the caller's to close."""
+        keeps replies for later runs, too. Both stay the caller's to close. `keys` are the
+        environment variables whose keys it may send to the servers that it names."""
         self.plan = plan
+        self._keys = tuple(keys)
         self._stores = (Store(cache),) if cache is not None else ()
         self._backends = backends
         self._listeners = tuple(listeners)
@@ -200,6 +212,7 @@ class Pipeline:
                 backends=self._backends,
                 listeners=self._listeners,
                 stores=self._stores,
+                keys=self._keys,
             )
             self._sessions[loop] = session
         return session

@@ -14,6 +14,7 @@ from ..compiler.spec import Budget
 from ..compiler.values import Question
 from .events import Bus, Event, Listener
 from .executor import Program
+from .keys import allowed_keys, refuse_keys
 from .ledger import Ledger
 from .models import Models
 from .ordered import in_order
@@ -28,7 +29,7 @@ class Session:
     """Answers questions with one plan, inside one event loop. An async context manager.
 
     Models open on first use and close with the session. Refuses a plan whose lower bound does not
-    fit its budget: `PlanRefused`.
+    fit its budget, or would send a key that nobody allowed: `PlanRefused`.
     """
 
     def __init__(
@@ -38,10 +39,15 @@ class Session:
         backends: Mapping[str, Backend] | None = None,
         listeners: Iterable[Listener] = (),
         stores: Iterable[Store] = (),
+        keys: Iterable[str] = (),
     ) -> None:
         """`backends` are ready ones by model name, instead of those the plan would open; `stores`
-        hold replies that need not be asked for. Both stay the caller's to close."""
+        hold replies that need not be asked for. Both stay the caller's to close. `keys` are the
+        environment variables whose keys the plan's models may send."""
         plan.refuse()
+        ready = backends or {}
+        opened = {name: spec for name, spec in plan.graph.models.items() if name not in ready}
+        refuse_keys(opened, allowed_keys(keys))
         self._stores = tuple(stores)
         self.plan = plan
         self._program = Program(plan)

@@ -23,6 +23,7 @@ from ..compiler.errors import InputError, PolyarchError
 from ..compiler.plan import Plan
 from ..compiler.spec import Budget
 from ..runtime.events import Listener
+from ..runtime.keys import allowed_keys, refuse_keys
 from ..runtime.ledger import Ledger
 from ..runtime.ordered import in_order
 from ..runtime.progress import Progress, shown
@@ -51,6 +52,8 @@ class Batch:
     trace: str | None = None
     budget: Budget | None = None
     """For all questions together, beside the pipeline's own for each."""
+    keys: tuple[str, ...] = ()
+    """The environment variables whose keys may be sent."""
 
     @property
     def resumable(self) -> bool:
@@ -65,6 +68,7 @@ async def answer_all(plan: Plan, batch: Batch, progress: Progress | None) -> Non
     was interrupted goes on where it stopped and pays for nothing that had arrived.
     """
     plan.refuse()
+    refuse_keys(plan.graph.models, allowed_keys(batch.keys))
     _differ(batch.source, batch.out)
     count = check(batch.source, plan.graph.question)
     if count == 0:
@@ -91,7 +95,7 @@ async def answer_all(plan: Plan, batch: Batch, progress: Progress | None) -> Non
         account = Ledger("the batch", batch.budget or Budget())
         if done:
             account.settle(None, spent(Path(batch.out)))
-        session = Session(plan, listeners=listeners, stores=stores)
+        session = Session(plan, listeners=listeners, stores=stores, keys=batch.keys)
         async with session, _showing(progress):
             await _answer(session, plan, batch, done, account, write)
 

@@ -29,6 +29,13 @@ __all__ = ["command"]
     metavar="UNIT=LIMIT,…",
     help="For all questions of --in together: calls, tokens, usd, seconds; on_budget=best|fail.",
 )
+@click.option(
+    "--allow-key",
+    "keys",
+    metavar="VARIABLE",
+    multiple=True,
+    help="An environment variable whose key the pipeline may send. Can be repeated.",
+)
 @click.option("--json", is_flag=True, callback=as_json, help="The record, or errors, as JSON.")
 @click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
 @click.option("-v", "--verbose", is_flag=True, help="Show candidates, usage and steps, too.")
@@ -42,6 +49,7 @@ def command(
     cached: bool,
     trace: str | None,
     budget: str | None,
+    keys: tuple[str, ...],
     json: bool,
     quiet: bool,
     verbose: bool,
@@ -68,8 +76,8 @@ def command(
     if source is not None:
         limits = budget_of(budget)
         answer_file(
-            file, Batch(source, out or "-", seed, concurrency, cached, trace, limits), quiet
+            file, Batch(source, out or "-", seed, concurrency, cached, trace, limits, keys), quiet
         )
     else:
-        once = Once(question or "", seed, cached, trace)
+        once = Once(question or "", seed, cached, trace, keys)
         answer(file, once, json, quiet, verbose)
