@@ -185,12 +185,13 @@ class NoAnswer(RunError):
 
 class BudgetExhausted(RunError):
     """The next request would not fit what is left of a budget. `best` says that the budget asks to
-    end with the best that is there."""
+    end with the best that is there; `account` is the name of whose it is."""
 
     code = "budget-exhausted"
 
-    def __init__(self, message: str, *, best: bool = False) -> None:
+    def __init__(self, message: str, *, best: bool = False, account: str = "") -> None:
         self.best = best
+        self.account = account
         super().__init__(message)
 
 

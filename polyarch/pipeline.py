@@ -25,7 +25,7 @@ from .compiler.source import parse
 from .compiler.spec import Budget
 from .compiler.verify import ANY_QUESTION
 from .runtime.cache import Cache
-from .runtime.session import Session
+from .runtime.session import OnError, Session
 from .runtime.store import Store
 
 if TYPE_CHECKING:
@@ -119,16 +119,24 @@ class Pipeline:
         concurrency: int = 64,
         journal: str | Path | None = None,
         budget: Budget | None = None,
+        on_error: OnError = "fail",
     ) -> Iterator[Result]:
         """Answer many questions, `concurrency` at once; results in the order asked.
 
         With `journal`, replies are kept in that file as they arrive: called again after an
         interruption, with the same seed and file, it pays for nothing that had arrived. `budget` is
-        for all questions together, beside the pipeline's own for each.
+        for all questions together, beside the pipeline's own for each. The first question that
+        fails ends the batch; with `on_error="skip"` its result holds the `error`, and the others
+        are answered.
         """
         runner = self._here()
         results = self.amap(
-            questions, seed=seed, concurrency=concurrency, journal=journal, budget=budget
+            questions,
+            seed=seed,
+            concurrency=concurrency,
+            journal=journal,
+            budget=budget,
+            on_error=on_error,
         )
         try:
             while True:
@@ -147,12 +155,18 @@ class Pipeline:
         concurrency: int = 64,
         journal: str | Path | None = None,
         budget: Budget | None = None,
+        on_error: OnError = "fail",
     ) -> AsyncGenerator[Result, None]:
         """Answer many questions inside an event loop; results in the order asked. See `map`."""
         kept = None if journal is None else Cache(Path(journal))
         store = None if kept is None else Store(kept, paid=True)
         results = self._session().map(
-            questions, seed=seed, concurrency=concurrency, journal=store, budget=budget
+            questions,
+            seed=seed,
+            concurrency=concurrency,
+            journal=store,
+            budget=budget,
+            on_error=on_error,
         )
         try:
             async with aclosing(results):
