@@ -103,9 +103,8 @@ async def answer_all(plan: Plan, batch: Batch, progress: Progress | None) -> Non
             failed = await _answer(session, plan, batch, done, account, write)
         if failed:
             # An error, so that the journal stays for those to be asked again.
-            again = (
-                "; the same command asks them again" if batch.out != "-" and batch.resumable else ""
-            )
+            kept = batch.out != "-" and batch.resumable
+            again = "; the same command asks them again" if kept else ""
             raise RunError(f"{failed:,} question{'s' * (failed > 1)} failed{again}")
 
 
