@@ -103,8 +103,8 @@ async def answer_all(plan: Plan, batch: Batch, progress: Progress | None) -> Non
             failed = await _answer(session, plan, batch, done, account, write)
         if failed:
             # An error, so that the journal stays for those to be asked again.
-            kept = batch.out != "-" and batch.resumable
-            again = "; the same command asks them again" if kept else ""
+            resumable = batch.out != "-" and batch.resumable
+            again = "; the same command asks them again" if resumable else ""
             raise RunError(f"{failed:,} question{'s' * (failed > 1)} failed{again}")
 
 
