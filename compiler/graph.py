@@ -11,7 +11,7 @@ import networkx as nx
 from .answers import AnswerKind
 from .errors import Span
 from .op import Op, Source
-from .spec import Budget, ModelSpec, QuestionSpec
+from .spec import Budget, Layout, ModelSpec, QuestionSpec
 
 __all__ = ["INPUT", "QUESTION", "Graph", "Node", "Place", "arguments"]
 
@@ -41,7 +41,7 @@ class Node:
     `chunk` draws go into one request of a source; `window` candidates may be under way ahead of
     what a reader has read, None for all of them. `scope` names the pipeline it was written in,
     "" for the outermost. `at_least` candidates must come out when some fail; None fails with the
-    first that does.
+    first that does. `layout` says whether a pass may order the paragraphs of its own prompt.
     """
 
     name: str
@@ -54,6 +54,7 @@ class Node:
     chunk: int = 1
     window: int | None = None
     at_least: int | None = None
+    layout: Layout = "prefix"
 
 
 @dataclass(frozen=True)

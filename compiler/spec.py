@@ -4,14 +4,17 @@ each operator's own model validates them when the graph is built."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from .model import Price
 from .values import Json
 
-__all__ = ["Budget", "ModelSpec", "OutputSpec", "PriceSpec", "QuestionSpec", "Spec"]
+__all__ = ["Budget", "Layout", "ModelSpec", "OutputSpec", "PriceSpec", "QuestionSpec", "Spec"]
+
+
+Layout: TypeAlias = Literal["prefix", "written"]
 
 
 class _Frozen(BaseModel):
@@ -127,6 +130,9 @@ class Spec(_Frozen):
         default_factory=dict
     )
     answer: str | Mapping[str, Any] = "text"
+    layout: Layout = "prefix"
+    """The order of the paragraphs in the operators' own prompts: the one that lets requests share
+    the longest prefix, or as written. A `prompt:` stays as it is."""
     budget: Budget = Budget()
     steps: Annotated[Mapping[str, Mapping[str, Any]], Field(min_length=1)]
     output: Annotated[OutputSpec, BeforeValidator(_output)] | None = None

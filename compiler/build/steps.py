@@ -58,7 +58,16 @@ def steps_of(
             {argument: faults.document.span((*path, argument)) for argument in written},
         )
         at_least = _at_least(written, path, faults)
-        nodes[name] = Node(name, str(written["op"]), op, inputs, kind, place, at_least=at_least)
+        nodes[name] = Node(
+            name,
+            str(written["op"]),
+            op,
+            inputs,
+            kind,
+            place,
+            at_least=at_least,
+            layout=spec.layout,
+        )
     return nodes
 
 

@@ -1,0 +1,238 @@
+"""What the prompts of a graph have in common, estimated before anything runs.
+
+An endpoint with a prefix cache computes a beginning that several prompts share once. Here prompts
+are rows of segments, a variable or the text between two, and a prefix is counted as often as its
+variables take different values. Text that stands before everything of the question is the same for
+all questions, and not counted. Lengths are estimates, half-way between their bounds; system
+messages, images and repair turns are left out.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from math import ceil
+from typing import TypeAlias
+
+from .flow import infer, join
+from .graph import Graph, Node
+from .op import Amount, Asking, Flow, Shown, Source
+from .registry import model_info
+from .template import Template
+
+__all__ = ["Prefixes", "Prompts", "Route", "Share", "prompts", "sharing"]
+
+_CHARS = 4
+"""Characters in a token."""
+
+_Key: TypeAlias = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Prompt tokens that a step sends for one question, and those of them that are new: in no
+    prompt of this step or an earlier one so far."""
+
+    sent: int = 0
+    computed: int = 0
+
+    def __add__(self, other: Share) -> Share:
+        return Share(self.sent + other.sent, self.computed + other.computed)
+
+
+@dataclass(frozen=True, slots=True)
+class _Segment:
+    """A piece of a prompt. Equal keys mean equal text; `times` values after one of all before."""
+
+    key: _Key
+    times: int
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Prompts:
+    """The prompts that one asking of a step sends to a model for one question, in so many
+    requests. `shown` and `question` are the variables that stand for candidates and question."""
+
+    step: str
+    place: int
+    asking: Asking
+    model: str
+    requests: int
+    shown: frozenset[str]
+    question: frozenset[str]
+    _slots: Mapping[str, _Segment]
+
+    @property
+    def template(self) -> str:
+        """The prompt in use; without any, the question's own chat is sent."""
+        return self.asking.wording or "{question}"
+
+    def segments(self, text: str) -> tuple[_Segment, ...]:
+        """The segments of these prompts, if their template were `text`."""
+        template = Template(text, self.asking.variables | self.question)
+        return tuple(
+            self._slots[name] if name else _static(between) for name, between in template.parts
+        )
+
+
+Route: TypeAlias = Sequence[tuple[int, int, int]]
+"""A way through the prefixes: each with how often it differs, and the tokens it adds."""
+
+
+@dataclass(slots=True)
+class Prefixes:
+    """The prefixes of prompts, each with the prompts that go by it."""
+
+    _known: dict[tuple[int | str, _Key], int] = field(default_factory=dict)
+    _times: dict[int, Counter[int]] = field(default_factory=dict)
+
+    def route(self, model: str, segments: Sequence[_Segment]) -> Route:
+        """The way of a prompt through the prefixes of its model."""
+        route = []
+        at: int | str = model
+        times, common = 1, True
+        for segment in segments:
+            common = common and not segment.key[0]
+            times *= segment.times
+            at = self._known.setdefault((at, segment.key), len(self._known))
+            route.append((at, times, 0 if common else segment.tokens))
+        return route
+
+    def new(self, route: Route) -> int:
+        """The tokens of a route that no prompt added so far goes by."""
+        return sum(
+            tokens * max(0, times - max(self._times.get(at, ()), default=0))
+            for at, times, tokens in route
+        )
+
+    def add(self, route: Route) -> None:
+        """Let a prompt go by this route."""
+        for at, times, _ in route:
+            self._times.setdefault(at, Counter())[times] += 1
+
+    def drop(self, route: Route) -> None:
+        """Take back what was added."""
+        for at, times, _ in route:
+            self._times[at][times] -= 1
+            if not self._times[at][times]:
+                del self._times[at][times]
+
+
+def sharing(graph: Graph, question: Amount) -> dict[str, Share]:
+    """What each asking step of a settled graph sends, and what of that is new, for one question of
+    so many tokens."""
+    shares: dict[str, Share] = {}
+    prefixes = Prefixes()
+    for one in prompts(graph, question):
+        segments = one.segments(one.template)
+        route = prefixes.route(one.model, segments)
+        sent = one.requests * sum(segment.tokens for segment in segments)
+        own = Share(sent, prefixes.new(route))
+        shares[one.step] = shares.get(one.step, Share()) + own
+        prefixes.add(route)
+    return shares
+
+
+def prompts(graph: Graph, question: Amount) -> Iterator[Prompts]:
+    """The prompts of every asking of a settled graph, in running order; not of models that render
+    their prompts themselves."""
+    plain = {name for name, spec in graph.models.items() if model_info(spec).roles is None}
+    flows, _ = infer(graph, question)
+    texts: dict[str, _Texts] = {}
+    for name in graph.order:
+        node = graph.nodes[name]
+        read = _joined([texts[given] for given in node.inputs])
+        texts[name] = _made(node, flows[name], read)
+        given = join([flows[i] for i in node.inputs]) if node.inputs else _NOTHING
+        for one in _prompts(graph, node, _typical(replace(given, question=question)), read):
+            if one.asking.model in plain:
+                yield one
+
+
+@dataclass(frozen=True, slots=True)
+class _Texts:
+    """Where the texts of an edge come from: the steps that made them, with how many each made; the
+    steps that put them in order; and how long one is."""
+
+    made: Mapping[str, int] = field(default_factory=dict)
+    order: _Key = ()
+    tokens: int = 0
+
+
+_NOTHING = Flow(Amount(0, 0))
+
+
+def _made(node: Node, flow: Flow, read: _Texts) -> _Texts:
+    match node.op.keeps():
+        case "all":
+            return read
+        case "some":
+            return replace(read, order=(node.name,))
+    return _Texts({node.name: flow.count.high}, (node.name,), _middle(flow.tokens))
+
+
+def _joined(read: Sequence[_Texts]) -> _Texts:
+    return _Texts(
+        {name: count for texts in read for name, count in texts.made.items()},
+        tuple(name for texts in read for name in texts.order),
+        max((texts.tokens for texts in read), default=0),
+    )
+
+
+def _prompts(graph: Graph, node: Node, given: Flow, read: _Texts) -> Iterator[Prompts]:
+    askings = node.op.askings()
+    question = frozenset({"question", *graph.question.fields})
+    for place, (asking, requests) in enumerate(zip(askings, _requests(node, given), strict=False)):
+        shows = asking.shows(given)
+        slots = {name: _shown(shown, given, read) for name, shown in shows.items()}
+        for name in (asking.variables | question) - slots.keys():
+            about = name in question
+            slots[name] = _asked(name, given) if about else _static(str(getattr(asking, name, "")))
+        model = graph.models[asking.model or ""].model
+        shown = frozenset(shows)
+        yield Prompts(node.name, place, asking, model, requests, shown, question, slots)
+
+
+def _requests(node: Node, given: Flow) -> Sequence[int]:
+    """How many requests each asking of a step makes, none of them a repair turn."""
+    if isinstance(node.op, Source):
+        return [ceil(len(group) / node.chunk) for group in node.op.groups()]
+    return [calls.count.low for calls in node.op.calls(given)]
+
+
+def _shown(shown: Shown, given: Flow, read: _Texts) -> _Segment:
+    tokens = {
+        "texts": read.tokens,
+        "notes": max(0, given.tokens.low - read.tokens),
+        "both": given.tokens.low,
+    }
+    alone = shown.of == 1
+    # Read by two ways, a candidate still has one text.
+    times = min(shown.times, sum(read.made.values())) if alone else shown.times
+    key = (shown.what, *(read.made if alone else ("in order", *read.order)))
+    return _Segment(key, times, shown.of * tokens[shown.what])
+
+
+def _asked(name: str, given: Flow) -> _Segment:
+    return _Segment((name, "question"), 1, given.question.low)
+
+
+def _static(text: str) -> _Segment:
+    return _Segment(("", text), 1, len(text) // _CHARS)
+
+
+def _typical(flow: Flow) -> Flow:
+    """The flow with as many candidates as there can be, and lengths half-way between bounds."""
+    count, tokens, question = flow.count.high, _middle(flow.tokens), _middle(flow.question)
+    return replace(
+        flow,
+        count=Amount(count, count),
+        tokens=Amount(tokens, tokens),
+        question=Amount(question, question),
+    )
+
+
+def _middle(amount: Amount) -> int:
+    return (amount.low + amount.high) // 2
