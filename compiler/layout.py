@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import Enum
+from functools import lru_cache
 
 from .template import Template
 
@@ -33,6 +34,7 @@ _HEADED = "### Question\n{question}"
 _BARE = "{question}"
 
 
+@lru_cache(maxsize=256)
 def paragraphs(
     prompt: str, question: frozenset[str], shown: frozenset[str]
 ) -> tuple[tuple[Kind, str], ...]:
@@ -41,6 +43,7 @@ def paragraphs(
     return tuple((_kind(text, question, shown), text) for text in prompt.split("\n\n"))
 
 
+@lru_cache(maxsize=1024)
 def laid_out(parts: tuple[tuple[Kind, str], ...], order: tuple[Kind, ...]) -> str:
     """The paragraphs in another order.
 

@@ -9,9 +9,9 @@ messages, images and repair turns are left out.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from math import ceil
 from typing import TypeAlias
 
@@ -71,10 +71,8 @@ class Prompts:
 
     def segments(self, text: str) -> tuple[_Segment, ...]:
         """The segments of these prompts, if their template were `text`."""
-        template = Template(text, self.asking.variables | self.question)
-        return tuple(
-            self._slots[name] if name else _static(between) for name, between in template.parts
-        )
+        parts = _parts(text, self.asking.variables | self.question)
+        return tuple(self._slots[name] if name else _static(between) for name, between in parts)
 
 
 Route: TypeAlias = Sequence[tuple[int, int, int]]
@@ -86,7 +84,8 @@ class Prefixes:
     """The prefixes of prompts, each with the prompts that go by it."""
 
     _known: dict[tuple[int | str, _Key], int] = field(default_factory=dict)
-    _times: dict[int, Counter[int]] = field(default_factory=dict)
+    _times: dict[int, dict[int, int]] = field(default_factory=dict)
+    """How many prompts go by a prefix, by how often it differs for each."""
 
     def route(self, model: str, segments: Sequence[_Segment]) -> Route:
         """The way of a prompt through the prefixes of its model."""
@@ -102,22 +101,30 @@ class Prefixes:
 
     def new(self, route: Route) -> int:
         """The tokens of a route that no prompt added so far goes by."""
-        return sum(
-            tokens * max(0, times - max(self._times.get(at, ()), default=0))
-            for at, times, tokens in route
-        )
+        new = 0
+        for at, times, tokens in route:
+            known = self._times.get(at)
+            most = max(known) if known else 0
+            if times > most:
+                new += tokens * (times - most)
+        return new
 
     def add(self, route: Route) -> None:
         """Let a prompt go by this route."""
         for at, times, _ in route:
-            self._times.setdefault(at, Counter())[times] += 1
+            known = self._times.get(at)
+            if known is None:
+                self._times[at] = {times: 1}
+            else:
+                known[times] = known.get(times, 0) + 1
 
     def drop(self, route: Route) -> None:
         """Take back what was added."""
         for at, times, _ in route:
-            self._times[at][times] -= 1
-            if not self._times[at][times]:
-                del self._times[at][times]
+            known = self._times[at]
+            known[times] -= 1
+            if not known[times]:
+                del known[times]
 
 
 def sharing(graph: Graph, question: Amount) -> dict[str, Share]:
@@ -217,6 +224,11 @@ def _shown(shown: Shown, given: Flow, read: _Texts) -> _Segment:
 
 def _asked(name: str, given: Flow) -> _Segment:
     return _Segment((name, "question"), 1, given.question.low)
+
+
+@lru_cache(maxsize=1024)
+def _parts(text: str, variables: frozenset[str]) -> tuple[tuple[str, str], ...]:
+    return Template(text, variables).parts
 
 
 def _static(text: str) -> _Segment:

@@ -7,7 +7,7 @@ heading over a question that opens a prompt. A model may answer differently to a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ..graph import Graph, Node
@@ -28,11 +28,13 @@ def prefix(graph: Graph) -> Graph:
     if all(len(choice.options) == 1 for choice in choices):
         return graph
     picked = list(zip(choices, _best(choices, prefixes), strict=True))
-    moved = [(choice.prompts, choice.options[pick]) for choice, pick in picked if pick]
-    nodes = (_with(node, moved) for node in graph.nodes.values())
-    orders = [f"{one.step} ({option.order})" for one, option in moved]
-    notes = [f"laid out to share prefixes: {'; '.join(orders)}"] if orders else []
-    return graph.with_nodes(nodes).noting(*notes)
+    moved: dict[str, dict[int, _Option]] = {}
+    for choice, pick in picked:
+        if pick:
+            one = choice.prompts
+            moved.setdefault(one.step, {})[one.place] = choice.options[pick]
+    nodes = (_with(node, moved.get(node.name, {})) for node in graph.nodes.values())
+    return graph.with_nodes(nodes).noting(*_notes(moved))
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,13 +104,20 @@ def _improved(
     return total, picks
 
 
-def _with(node: Node, moved: Iterable[tuple[Prompts, _Option]]) -> Node:
-    """The node with those of its prompts that were moved."""
-    texts = {one.place: option.text for one, option in moved if one.step == node.name}
-    if not texts:
+def _with(node: Node, moved: Mapping[int, _Option]) -> Node:
+    """The node with those of its prompts that were moved, by their places."""
+    if not moved:
         return node
     askings = (
-        asking.model_copy(update={"prompt": texts[place]}) if place in texts else asking
+        asking.model_copy(update={"prompt": moved[place].text}) if place in moved else asking
         for place, asking in enumerate(node.op.askings())
     )
     return replace(node, op=node.op.with_askings(tuple(askings)))
+
+
+def _notes(moved: Mapping[str, Mapping[int, _Option]]) -> Iterator[str]:
+    """For each order the steps that have it."""
+    for order in ORDERS:
+        steps = [name for name, own in moved.items() if order in {o.order for o in own.values()}]
+        if steps:
+            yield f"prompts laid out as {order}, to share prefixes: {', '.join(steps)}"
