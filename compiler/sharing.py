@@ -1,10 +1,7 @@
 """What the prompts of a graph have in common, estimated before anything runs.
 
-An endpoint with a prefix cache computes a beginning that several prompts share once. Here prompts
-are rows of segments, a variable or the text between two, and a prefix is counted as often as its
-variables take different values. Text that stands before everything of the question is the same for
-all questions, and not counted. Lengths are estimates, half-way between their bounds; system
-messages, images and repair turns are left out.
+An endpoint with a prefix cache computes a beginning that several prompts share once. Lengths are
+estimates, half-way between their bounds; system messages, images and repair turns are left out.
 """
 
 from __future__ import annotations
@@ -13,20 +10,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from math import ceil
-from typing import TypeAlias
 
 from .flow import infer, join
 from .graph import Graph, Node
 from .op import Amount, Asking, Flow, Shown, Source
+from .prefixes import Key, Prefixes, Segment
 from .registry import model_info
 from .template import Template
 
-__all__ = ["Prefixes", "Prompts", "Route", "Share", "prompts", "sharing"]
+__all__ = ["Prompts", "Share", "prompts", "sharing"]
 
 _CHARS = 4
 """Characters in a token."""
-
-_Key: TypeAlias = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +37,6 @@ class Share:
 
 
 @dataclass(frozen=True, slots=True)
-class _Segment:
-    """A piece of a prompt. Equal keys mean equal text; `times` values after one of all before."""
-
-    key: _Key
-    times: int
-    tokens: int
-
-
-@dataclass(frozen=True, slots=True)
 class Prompts:
     """The prompts that one asking of a step sends to a model for one question, in so many
     requests. `shown` and `question` are the variables that stand for candidates and question."""
@@ -62,69 +48,17 @@ class Prompts:
     requests: int
     shown: frozenset[str]
     question: frozenset[str]
-    _slots: Mapping[str, _Segment]
+    _slots: Mapping[str, Segment]
 
     @property
     def template(self) -> str:
         """The prompt in use; without any, the question's own chat is sent."""
         return self.asking.wording or "{question}"
 
-    def segments(self, text: str) -> tuple[_Segment, ...]:
+    def segments(self, text: str) -> tuple[Segment, ...]:
         """The segments of these prompts, if their template were `text`."""
         parts = _parts(text, self.asking.variables | self.question)
         return tuple(self._slots[name] if name else _static(between) for name, between in parts)
-
-
-Route: TypeAlias = Sequence[tuple[int, int, int]]
-"""A way through the prefixes: each with how often it differs, and the tokens it adds."""
-
-
-@dataclass(slots=True)
-class Prefixes:
-    """The prefixes of prompts, each with the prompts that go by it."""
-
-    _known: dict[tuple[int | str, _Key], int] = field(default_factory=dict)
-    _times: dict[int, dict[int, int]] = field(default_factory=dict)
-    """How many prompts go by a prefix, by how often it differs for each."""
-
-    def route(self, model: str, segments: Sequence[_Segment]) -> Route:
-        """The way of a prompt through the prefixes of its model."""
-        route = []
-        at: int | str = model
-        times, common = 1, True
-        for segment in segments:
-            common = common and not segment.key[0]
-            times *= segment.times
-            at = self._known.setdefault((at, segment.key), len(self._known))
-            route.append((at, times, 0 if common else segment.tokens))
-        return route
-
-    def new(self, route: Route) -> int:
-        """The tokens of a route that no prompt added so far goes by."""
-        new = 0
-        for at, times, tokens in route:
-            known = self._times.get(at)
-            most = max(known) if known else 0
-            if times > most:
-                new += tokens * (times - most)
-        return new
-
-    def add(self, route: Route) -> None:
-        """Let a prompt go by this route."""
-        for at, times, _ in route:
-            known = self._times.get(at)
-            if known is None:
-                self._times[at] = {times: 1}
-            else:
-                known[times] = known.get(times, 0) + 1
-
-    def drop(self, route: Route) -> None:
-        """Take back what was added."""
-        for at, times, _ in route:
-            known = self._times[at]
-            known[times] -= 1
-            if not known[times]:
-                del known[times]
 
 
 def sharing(graph: Graph, question: Amount) -> dict[str, Share]:
@@ -164,7 +98,7 @@ class _Texts:
     steps that put them in order; and how long one is."""
 
     made: Mapping[str, int] = field(default_factory=dict)
-    order: _Key = ()
+    order: Key = ()
     tokens: int = 0
 
 
@@ -209,7 +143,7 @@ def _requests(node: Node, given: Flow) -> Sequence[int]:
     return [calls.count.low for calls in node.op.calls(given)]
 
 
-def _shown(shown: Shown, given: Flow, read: _Texts) -> _Segment:
+def _shown(shown: Shown, given: Flow, read: _Texts) -> Segment:
     tokens = {
         "texts": read.tokens,
         "notes": max(0, given.tokens.low - read.tokens),
@@ -219,11 +153,11 @@ def _shown(shown: Shown, given: Flow, read: _Texts) -> _Segment:
     # Read by two ways, a candidate still has one text.
     times = min(shown.times, sum(read.made.values())) if alone else shown.times
     key = (shown.what, *(read.made if alone else ("in order", *read.order)))
-    return _Segment(key, times, shown.of * tokens[shown.what])
+    return Segment(key, times, shown.of * tokens[shown.what])
 
 
-def _asked(name: str, given: Flow) -> _Segment:
-    return _Segment((name, "question"), 1, given.question.low)
+def _asked(name: str, given: Flow) -> Segment:
+    return Segment((name, "question"), 1, given.question.low)
 
 
 @lru_cache(maxsize=1024)
@@ -231,8 +165,8 @@ def _parts(text: str, variables: frozenset[str]) -> tuple[tuple[str, str], ...]:
     return Template(text, variables).parts
 
 
-def _static(text: str) -> _Segment:
-    return _Segment(("", text), 1, len(text) // _CHARS)
+def _static(text: str) -> Segment:
+    return Segment(("", text), 1, len(text) // _CHARS)
 
 
 def _typical(flow: Flow) -> Flow:

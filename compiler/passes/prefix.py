@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 
 from ..graph import Graph, Node
 from ..layout import ORDERS, laid_out, paragraphs
-from ..sharing import Prefixes, Prompts, Route, prompts
+from ..prefixes import Prefixes, Route
+from ..sharing import Prompts, prompts
 from ..verify import ANY_QUESTION
 
 __all__ = ["prefix"]

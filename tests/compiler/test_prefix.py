@@ -7,9 +7,13 @@ import json
 from collections import Counter
 from dataclasses import replace
 from itertools import product
+from random import Random
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sim import random_pipeline
 
 import polyarch
 from polyarch.backends.base import Draw, Request
@@ -202,6 +206,21 @@ def test_a_run_sends_the_layout_and_the_same_parts(steps: str) -> None:
         bare = [text.replace("### Question\n", "") for text in texts]
         assert Counter(bare[0].split("\n\n")) == Counter(bare[1].split("\n\n"))
     assert computed(laid) < computed(written)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10_000))
+def test_any_pipeline_keeps_the_parts_of_its_prompts_and_computes_no_more(seed: int) -> None:
+    text = f"{random_pipeline(Random(seed))}"
+    laid, written = polyarch.loads(text).plan, polyarch.loads(f"layout: written\n{text}").plan
+    assert laid.prompts.keys() == written.prompts.keys()
+    for step, prompts in written.prompts.items():
+        for before, after in zip(prompts, laid.prompts[step], strict=True):
+            bare = [prompt.replace("### Question\n", "") for prompt in (before, after)]
+            assert Counter(bare[0].split("\n\n")) == Counter(bare[1].split("\n\n"))
+    computed = [sum(one.computed for one in plan.sharing.values()) for plan in (laid, written)]
+    assert computed[0] <= computed[1]
+    assert str(laid.graph).count("<-") == str(written.graph).count("<-")
 
 
 @pytest.mark.parametrize("layout", ["written", "prefix"])
