@@ -290,3 +290,18 @@ def test_a_long_pipeline_is_laid_out_and_the_same_twice() -> None:
     assert len(plan.prompts) == 61
     assert str(prefix(plan.graph)) == str(plan.graph)
     assert planned(steps).digest == plan.digest
+
+
+def test_a_candidate_that_is_read_by_two_ways_has_one_text() -> None:
+    plan = planned("""
+  drafts: {op: generate, model: m, n: 8}
+  criticised: {op: critique, model: m}
+  checked: {op: verify, model: m, from: drafts}
+  graded: {op: rank, model: m, from: [criticised, checked], method: pointwise}""")
+    intro, _, answer, task, form = rank.POINTWISE.split("\n\n")
+    assert plan.prompts["graded"] == ("\n\n".join(["{question}", answer, intro, task, form]),)
+    after = "\n\n".join(["", intro, task, form])
+    own = sum(len(part) // 4 for part in (*after.split("{criterion}"), rank.CRITERION))
+    share = plan.sharing["graded"]
+    assert share.sent == 16 * (256 + len("\n\n### Answer\n") // 4 + 200 + own)
+    assert share.computed == 8 * own
