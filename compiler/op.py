@@ -8,7 +8,7 @@ world only through the `Context` it is handed.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Annotated, Any, ClassVar, Generic, Literal, Protocol, Self, TypeAlias, TypeVar
@@ -44,6 +44,7 @@ __all__ = [
     "Op",
     "Reading",
     "Reply",
+    "Shown",
     "Source",
     "Stream",
 ]
@@ -120,6 +121,20 @@ class Calls:
     prompt: Amount
     completion: Amount
     depth: Amount = Amount(1, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """How a variable of a prompt shows candidates, for estimates of what prompts have in common.
+
+    It takes `times` values after one value of all the other variables before it, each holding
+    `of` candidates: their texts, what was noted of them, or both. Requests that show the same
+    candidates of one step in index order show the same.
+    """
+
+    times: int
+    of: int = 1
+    what: Literal["texts", "notes", "both"] = "texts"
 
 
 class Mismatch(ValueError):
@@ -272,6 +287,11 @@ class Op(BaseModel):
     def flow(self, given: Flow) -> Flow:
         """How many candidates come out, and which scores they carry: shape inference."""
 
+    def keeps(self) -> Literal["none", "some", "all"]:
+        """Which of the candidates it reads come out with the same text: `all` of them in the same
+        order, `some` in any order, or `none`, because it makes new ones."""
+        return "none"
+
     def calls(self, given: Flow) -> tuple[Calls, ...]:
         """Bounds on the calls made."""
         return ()
@@ -305,6 +325,8 @@ class Asking(Op):
     required: ClassVar[frozenset[str]] = frozenset()
     """What a prompt of this operator must name, for it would make no sense otherwise."""
     default_prompt: ClassVar[str] = ""
+    movable: ClassVar[bool] = False
+    """Whether the paragraphs of the operator's own prompt read right in any order."""
 
     model: ModelName | None = None
     """Who is asked. May be left out when the pipeline names one model."""
@@ -316,6 +338,15 @@ class Asking(Op):
     stop: tuple[str, ...] = ()
     prompt: str | None = None
     """Overrides the operator's prompt; `{file: path}` reads it from beside the pipeline."""
+
+    @property
+    def wording(self) -> str:
+        """The prompt in use: the one written for it, else the operator's own."""
+        return self.prompt or self.default_prompt
+
+    def shows(self, given: Flow) -> Mapping[str, Shown]:
+        """How the variables of its prompt show candidates, by name. Needed where `movable`."""
+        return {}
 
     def askings(self) -> tuple[Asking, ...]:
         return (self,)
@@ -336,7 +367,7 @@ class Asking(Op):
     ) -> Calls:
         """Bounds for `count` calls that each show the question, the prompt's own text and `shown`
         candidates. Only valid on a settled operator."""
-        own = len(self.prompt or self.default_prompt) // 4
+        own = len(self.wording) // 4
         prompt = Amount(
             given.question.low + own + shown.low * given.tokens.low,
             given.question.high + own + shown.high * given.tokens.high,

@@ -14,6 +14,7 @@ from .graph import INPUT, Graph, Node
 from .op import Amount, Flow
 from .passes import apply
 from .price import Cost, price
+from .sharing import Share, sharing
 from .spec import Budget
 from .verify import ANY_QUESTION
 
@@ -38,6 +39,11 @@ class Plan:
         Equal for two builds of one text, on any machine.
         """
         return digest(self.graph)
+
+    @cached_property
+    def sharing(self) -> Mapping[str, Share]:
+        """What each step's prompts have in common, estimated; see `compiler.sharing`."""
+        return sharing(self.graph, self.question)
 
     @property
     def prompts(self) -> Mapping[str, tuple[str, ...]]:
@@ -118,7 +124,7 @@ def _content(node: Node) -> Sequence[object]:
 
 
 def _prompts(node: Node) -> tuple[str, ...]:
-    return tuple(a.prompt or a.default_prompt for a in node.op.askings())
+    return tuple(a.wording for a in node.op.askings())
 
 
 def _within(scope: str, outer: str) -> bool:

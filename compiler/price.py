@@ -189,9 +189,19 @@ def _calls_cost(
         count,
         prompt,
         completion,
-        Dollars(rate.usd(prompt.low, completion.low), rate.usd(prompt.high, completion.high)),
+        _dollars(rate, prompt, completion),
         Amount(min(calls.depth.low, count.low), min(calls.depth.high, count.high)),
     )
+
+
+def _dollars(rate: Price, prompt: Amount, completion: Amount) -> Dollars:
+    """Low if all of the prompts is in the backend's cache, high if nothing is; or the other way
+    round, where that costs more."""
+    low, high = (
+        [rate.usd(tokens, out, cached) for cached in (0, tokens)]
+        for tokens, out in ((prompt.low, completion.low), (prompt.high, completion.high))
+    )
+    return Dollars(min(low), max(high))
 
 
 def _path(graph: Graph, costs: Mapping[str, Cost]) -> Amount:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -15,6 +15,7 @@ from .values import Json
 __all__ = [
     "Allowance",
     "Budget",
+    "Layout",
     "Limits",
     "ModelSpec",
     "OutputSpec",
@@ -22,6 +23,8 @@ __all__ = [
     "QuestionSpec",
     "Spec",
 ]
+
+Layout: TypeAlias = Literal["prefix", "written"]
 
 
 class _Frozen(BaseModel):
@@ -182,6 +185,9 @@ class Spec(_Frozen):
         default_factory=dict
     )
     answer: str | Mapping[str, Any] = "text"
+    layout: Layout = "prefix"
+    """The order of the paragraphs in the operators' own prompts: the one that lets requests share
+    the longest prefix, or as written. A `prompt:` stays as it is."""
     budget: Budget = Budget()
     budgets: Mapping[str, Allowance] = Field(default_factory=dict)
     """Accounts that steps share: a step names its own with `budget:`."""

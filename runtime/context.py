@@ -62,7 +62,7 @@ class StepContext:
         variables = asking.variables
         if question.fields:
             variables = variables.union(question.fields)
-        template = _template(asking.prompt or asking.default_prompt, variables)
+        template = _template(asking.wording, variables)
         return template.fill({**question.fields, **values, "question": question.text})
 
     async def sample(

@@ -83,7 +83,7 @@ class Fake:
     unreadable: int = 0
 
     def fill(self, asking: Asking, **values: str) -> str:
-        template = Template(asking.prompt or asking.default_prompt, asking.variables)
+        template = Template(asking.wording, asking.variables)
         return template.fill({**values, "question": self.question.text})
 
     async def sample(
