@@ -123,7 +123,8 @@ def test_what_is_done_without_is_a_note_of_the_plan() -> None:
         "  d: {op: vote, weight: verify}\n"
     )
     words = "(scripted/plain) does not offer guided_json: replies are parsed, with one repair turn"
-    assert lints(made) == (f"step 'b': plain {words}", f"step 'c': plain {words}")
+    told = tuple(line for line in lints(made) if "offer" in line)
+    assert told == (f"step 'b': plain {words}", f"step 'c': plain {words}")
     assert f"note: step 'b': plain {words}\n" in EMITTERS["table"](made)
     without = json.loads(EMITTERS["json"](made))["without"]
     assert [(one["step"], one["model"], one["capability"]) for one in without] == [
