@@ -20,7 +20,17 @@ from ..compiler.errors import PolyarchError
 from . import asked as reading
 from .asked import Asked
 from .connection import Gone, while_connected
-from .failures import BUSY, NO_KEY, TOO_LARGE, WRONG_HOST, Failure, failure, missing, unexpected
+from .failures import (
+    BUSY,
+    NO_KEY,
+    NOT_JSON,
+    TOO_LARGE,
+    WRONG_HOST,
+    Failure,
+    failure,
+    missing,
+    unexpected,
+)
 from .gate import Full, Gate
 from .keys import Keys, loopback
 from .metrics import METRICS_TYPE, Metrics
@@ -138,6 +148,8 @@ class _Endpoint:
         read: Callable[[bytes, Callable[[str], ModelInfo | None]], Asked],
     ) -> ASGIApp:
         try:
+            if "json" not in request.headers.get("content-type", ""):
+                return self._refuse(NOT_JSON)
             raw = await _body(request)
             if raw is None:
                 return self._refuse(TOO_LARGE)
