@@ -11,7 +11,11 @@ import pytest
 from click.testing import CliRunner
 from served import MODEL, served
 
+from polyarch.backends.scripted import info, open_backend
 from polyarch.cli import cli
+from polyarch.server.app import app
+from polyarch.server.keys import Keys
+from polyarch.server.served import ServedModel
 
 SLOW = '{"replies": [{"texts": ["4"], "cycle": true, "latency": 1.0}]}'
 BODY = {"model": "scripted/x", "messages": [{"role": "user", "content": "2 + 2?"}]}
@@ -93,11 +97,6 @@ async def test_limits() -> None:
     ],
 )
 def test_failures_of_the_model(fault: str, status: int, code: str | None) -> None:
-    from polyarch.backends.scripted import info, open_backend
-    from polyarch.server.app import app
-    from polyarch.server.keys import Keys
-    from polyarch.server.served import ServedModel
-
     rules = {"replies": [{"texts": ["4"], "fault": fault}]}
     model = ServedModel("scripted/x", info("x", rules), open_backend("x", rules))
     made = app(model, Keys(), running=4, waiting=4)
