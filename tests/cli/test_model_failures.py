@@ -33,7 +33,7 @@ def run(folder: Path, url: str, question: str = STORY, model: str = MODEL) -> tu
         "steps: {draft: {op: generate}}\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", MAIN, "run", str(pipeline), question, "--quiet"],
+        [sys.executable, "-c", MAIN, "run", str(pipeline), question, "--quiet", "--allow-key", "K"],
         env={**os.environ, "PYTHONPATH": str(ROOT), "K": KEY, "NO_COLOR": "1"},
         capture_output=True,
         text=True,
