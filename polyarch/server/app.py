@@ -17,8 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..backends.base import ModelInfo, Piece
 from ..compiler.errors import PolyarchError
-from . import asked as reading
-from .asked import Asked
+from .asked import Asked, chat, text
 from .connection import Gone, while_connected
 from .failures import (
     BUSY,
@@ -124,11 +123,11 @@ class _Endpoint:
 
     async def chat(self, request: HTTPRequest) -> ASGIApp:
         """POST /v1/chat/completions."""
-        return await self._answer(request, reading.chat)
+        return await self._answer(request, chat)
 
     async def text(self, request: HTTPRequest) -> ASGIApp:
         """POST /v1/completions."""
-        return await self._answer(request, reading.text)
+        return await self._answer(request, text)
 
     def _model(self) -> Mapping[str, Any]:
         return {
