@@ -64,6 +64,9 @@ _TOO_LONG = re.compile(
     re.IGNORECASE,
 )
 
+_ABOUT_N = re.compile(
+    r"""(?:parameter|argument|field)s?:? *["'`]?n\b|(?:^|[\s"'`])n["'`]? *(?:>|=|must|is|can)"""
+)
 _SHOWN = 300
 """Characters shown of what a server said."""
 
@@ -89,6 +92,13 @@ class Faults:
         if 300 <= status < 400:
             said = f"it redirects to {headers.get('Location', 'nowhere').split('?')[0]}"
         return self._made(status, code, said, retry_after(headers))
+
+    def about_n(self, status: int, body: bytes) -> bool:
+        """Whether a request is refused because it asks for several draws."""
+        if status not in _REFUSED:
+            return False
+        _, said = _error(body)
+        return _param(body) == "n" or _ABOUT_N.search(said) is not None
 
     def told(self, error: object) -> BackendError:
         """The error for an error object in the middle of a success."""
@@ -190,6 +200,16 @@ def _error(body: bytes) -> tuple[str | int, str]:
         # {"error": …} of OpenAI; the error itself, of old vLLM; {"detail": …} of FastAPI.
         return _fields(value.get("error") or value)
     return "", json.dumps(value)
+
+
+def _param(body: bytes) -> object:
+    """The field that a failure names."""
+    try:
+        value = json.loads(body)
+    except ValueError:
+        return None
+    error = value.get("error") if isinstance(value, dict) else None
+    return error.get("param") if isinstance(error, dict) else None
 
 
 def _fields(error: object) -> tuple[str | int, str]:
