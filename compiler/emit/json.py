@@ -13,6 +13,7 @@ from ..price import Cost
 from ..values import Json
 from .lints import lints
 from .literals import answer
+from .placed import as_json, bounds
 
 __all__ = ["emit"]
 
@@ -29,6 +30,7 @@ def emit(plan: Plan) -> str:
         "output": {"from": graph.output, "keep": graph.keep},
         "total": _cost(plan.total),
         "notes": lints(plan),
+        **({"placement": as_json(plan.placement)} if plan.placement else {}),
     }
     return json.dumps(told, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
@@ -81,6 +83,7 @@ def _cost(cost: Cost) -> Mapping[str, Json]:
         "completion_tokens": _bounds(cost.completion),
         "usd": {"low": cost.usd.low, "high": cost.usd.high},
         "depth": _bounds(cost.depth),
+        **({"seconds": bounds(cost.seconds)} if cost.seconds else {}),
     }
 
 

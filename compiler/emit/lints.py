@@ -12,7 +12,7 @@ __all__ = ["lints"]
 
 def lints(plan: Plan) -> tuple[str, ...]:
     """What people should know of a plan: the notes of its passes, then the lints."""
-    return plan.graph.notes + tuple(_identical_draws(plan))
+    return plan.graph.notes + tuple(_identical_draws(plan)) + tuple(_slow(plan))
 
 
 def _identical_draws(plan: Plan) -> Iterator[str]:
@@ -31,3 +31,15 @@ def _identical_draws(plan: Plan) -> Iterator[str]:
                     f"step {node.name!r} draws {count} times from {model} at temperature 0: "
                     "the draws are identical"
                 )
+
+
+def _slow(plan: Plan) -> Iterator[str]:
+    """A budget of seconds below the least that GPUs are estimated to take. Only a note, for it is
+    an estimate: what a run took is measured."""
+    limit = plan.graph.budgets[""].seconds if "" in plan.graph.budgets else None
+    seconds = plan.total.seconds
+    if limit is not None and seconds is not None and seconds.low > limit:
+        yield (
+            f"a question is estimated to take at least {seconds.low:.2g} seconds on these GPUs "
+            f"and the budget is {limit:g}"
+        )

@@ -23,7 +23,7 @@ __all__ = [
 LIMIT: Final = 950
 """Thousandths of a GPU's memory that engines may share; the rest is the driver's."""
 ENGINE: Final = 1.5e9
-"""Bytes of an engine on each GPU beside weights, cache and activations: context, captured graphs."""
+"""Bytes of an engine on each GPU beside all that: its context, captured graphs."""
 RESIDUE: Final = 1.0e9
 """Bytes that a sleeping engine keeps on each of its GPUs."""
 BATCHED: Final = 8192

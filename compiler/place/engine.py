@@ -92,9 +92,8 @@ def _engine(
         shape=shape,
         longest=_longest(names, plan, shape, [load for _, load in found]),
         draws=max(1, sum(_together(plan, step, load) for step, load in found)),
-        most=sum(_limit(models[name]) for name in names) * max(
-            (plan.graph.nodes[step].chunk for step, _ in found), default=1
-        ),
+        most=sum(_limit(models[name]) for name in names)
+        * max((plan.graph.nodes[step].chunk for step, _ in found), default=1),
     )
 
 

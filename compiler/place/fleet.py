@@ -57,7 +57,9 @@ class Fleet(_Frozen):
     gpus: Annotated[tuple[Group, ...], Field(min_length=1)]
     memory: Annotated[float, Field(ge=0)] | None = None
     disk: Annotated[float, Field(gt=0)] = 2.0
-    shapes: Mapping[str, Annotated[ShapeSpec, BeforeValidator(as_shape)]] = Field(default_factory=dict)
+    shapes: Mapping[str, Annotated[ShapeSpec, BeforeValidator(as_shape)]] = Field(
+        default_factory=dict
+    )
     """Shapes of models that are not known, by the model's name."""
 
     @model_validator(mode="after")
@@ -121,7 +123,11 @@ def _validated(plain: object, where: str) -> Fleet:
         return Fleet.model_validate(plain)
     except ValidationError as error:
         problems = error.errors(include_url=False, include_input=False)
-        raise InputError("\n".join(f"{where}: {_told(p['loc'], p['msg'])}" for p in problems)) from None
+        # Pydantic counts a tuple without its wrong items.
+        problems = [p for p in problems if p["type"] != "too_short"] or problems
+        raise InputError(
+            "\n".join(f"{where}: {_told(p['loc'], p['msg'])}" for p in problems)
+        ) from None
 
 
 def _told(path: Sequence[str | int], message: str) -> str:

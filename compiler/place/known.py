@@ -7,6 +7,7 @@ from functools import cache
 from importlib.resources import files
 
 import yaml
+from pydantic import BaseModel, ConfigDict
 
 from .shape import Quantization, Shape
 
@@ -26,15 +27,14 @@ def known_models() -> Mapping[str, Shape]:
     """The shapes of `models.yaml`, by every name they are known by."""
     shapes = {}
     for name, entry in _entries().items():
-        shape = Shape.model_validate(entry["shape"])
-        shapes.update(dict.fromkeys((name, *entry.get("also", ())), shape))
+        shapes.update(dict.fromkeys((name, *entry.also), entry.shape))
     return shapes
 
 
 @cache
 def published() -> Mapping[str, float]:
     """The published number of parameters, in billions, by name."""
-    return {name: entry["billions"] for name, entry in _entries().items()}
+    return {name: entry.billions for name, entry in _entries().items()}
 
 
 def known_shape(name: str) -> Shape | None:
@@ -48,8 +48,16 @@ def known_shape(name: str) -> Shape | None:
     return None
 
 
+class _Entry(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    billions: float
+    shape: Shape
+    also: tuple[str, ...] = ()
+
+
 @cache
-def _entries() -> Mapping[str, Mapping[str, object]]:
+def _entries() -> Mapping[str, _Entry]:
     text = files(__package__).joinpath("models.yaml").read_text(encoding="utf-8")
-    entries: Mapping[str, Mapping[str, object]] = yaml.safe_load(text)
-    return entries
+    plain = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    return {name: _Entry.model_validate(entry) for name, entry in plain.items()}

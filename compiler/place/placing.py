@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from ..errors import InputError
 from ..op import Amount
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Site", "placed"]
 
+_Way: TypeAlias = "Callable[[Site, int], Placement | None]"
 _TRIES = 20_000
 _ORDERS = 2_000
 
@@ -53,7 +54,7 @@ def placed(
     site = Site.of(plan, fleet, batch)
     found = site.settled(at_once)
     if found is None:
-        raise refusal(site, at_once or 1)
+        raise refusal(site, at_once)
     return estimate(plan, found, site.asked, batch, usd_per_hour)
 
 
@@ -87,13 +88,62 @@ class Site:
         return cls(plan, fleet, found, elsewhere, asked, batch)
 
     def settled(self, at_once: int | None) -> Placement | None:
-        """The placement with so many questions at once, or with as many as fit; None if there is
-        none."""
-        if at_once is not None or self.batch is None:
-            questions = at_once or 1
-            return self._all(questions) or self._turns(questions)
-        most = min(self.batch, AT_ONCE)
-        return _most(self._all, most) or _most(self._turns, most)
+        """The placement with so many questions at once; None if there is none.
+
+        Without a number, with as many questions and draws under way as fit: preferably all
+        engines together and at least all draws of one question, then in turns, then with fewer
+        draws. Models that name a number of their own are never given fewer.
+        """
+        if at_once is not None:
+            return self._all(at_once) or self._turns(at_once)
+        whole = [engine.at_once(1) for engine in self.engines]
+        for least in (whole, [1] * len(whole)):
+            for way in (Site._all, Site._turns):
+                if (found := self._widest(way, least)) is not None:
+                    return replace(found, notes=tuple(self._waiting(found, whole)))
+        return None
+
+    def _widest(self, way: _Way, least: Sequence[int]) -> Placement | None:
+        """The placement with the most questions, then the most draws of all models, then of each;
+        at least so many of each."""
+        most = min(self.batch or 1, AT_ONCE)
+        found = _most(lambda q: way(self.capped(least), q), 1, most)
+        if found is None:
+            return None
+        best, questions = found
+        wanted = [engine.at_once(questions) for engine in self.engines]
+
+        def widened(caps: Sequence[int]) -> Placement | None:
+            return way(
+                self.capped([max(c, one) for c, one in zip(caps, least, strict=True)]), questions
+            )
+
+        best, draws = _most(lambda d: widened([d] * len(wanted)), 1, max(wanted)) or (best, 1)
+        caps = [draws] * len(wanted)
+        for place, most_draws in enumerate(wanted):
+            more = _most(
+                lambda d, p=place: widened([*caps[:p], d, *caps[p + 1 :]]), draws, most_draws
+            )
+            if more is not None:
+                best, caps[place] = more
+        return best
+
+    def _waiting(self, found: Placement, whole: Sequence[int]) -> Iterator[str]:
+        for home, one in zip(found.placed, whole, strict=True):
+            if home.draws < one:
+                yield (
+                    f"{home.engine.name}: {home.draws:,} draws at once fit, of {one:,} that one "
+                    "question would have under way; the others wait"
+                )
+
+    def capped(self, draws: Sequence[int]) -> Site:
+        """The same with so many draws of each model under way at most, but for those that say a
+        number."""
+        capped = tuple(
+            e if isinstance(e.spec.concurrency, int) else replace(e, most=min(e.most, most))
+            for e, most in zip(self.engines, draws, strict=True)
+        )
+        return replace(self, engines=capped)
 
     def _all(self, questions: int) -> Placement | None:
         homes = together(self._groups, self.choices(questions), Tries(_TRIES))
@@ -106,16 +156,19 @@ class Site:
         if not all(choices):
             return None
         residues = [residue(group.gpu) for group in self.fleet.gpus]
-        found = in_turns(
-            self._groups, choices, self._units, residues, self._moved, Tries(_ORDERS)
-        )
+        found = in_turns(self._groups, choices, self._units, residues, self._moved, Tries(_ORDERS))
         return None if found is None else self._placement(found[0], questions, found[1])
 
     def choices(self, questions: int) -> list[list[Choice]]:
         """The ways to serve each engine that fit a GPU with nobody else on it."""
         return [
             [
-                Choice(place, size, share, work(self.asked, engine, Speed(engine.shape, group.gpu, size), draws))
+                Choice(
+                    place,
+                    size,
+                    share,
+                    work(self.asked, engine, Speed(engine.shape, group.gpu, size), draws),
+                )
                 for place, group in enumerate(self.fleet.gpus)
                 for size in sizes(engine, group.count)
                 if (share := thousandths(need(engine, size, draws).total, group.gpu)) <= LIMIT
@@ -168,9 +221,7 @@ class Site:
         """Bytes of all weights: vLLM keeps room for each engine that has ever slept."""
         return sum(engine.shape.weights for engine in self.engines)
 
-    def _placement(
-        self, homes: Sequence[Home], questions: int, order: Order | None
-    ) -> Placement:
+    def _placement(self, homes: Sequence[Home], questions: int, order: Order | None) -> Placement:
         sets = order.awake if order else (frozenset(range(len(homes))),)
         found = tuple(self._placed(home, homes, sets, questions) for home in homes)
         placement = Placement(self.fleet, found, self.elsewhere, questions)
@@ -226,23 +277,25 @@ class Site:
         return tuple(self.engines[place].name for place in sorted(some))
 
 
-def _most(fits: Callable[[int], Placement | None], most: int) -> Placement | None:
-    """What fits with the most questions at once, up to so many; fewer never fit worse."""
-    best = fits(1)
-    low, high = 1, most
-    while best is not None and low < high:
+def _most(
+    fits: Callable[[int], Placement | None], low: int, high: int
+) -> tuple[Placement, int] | None:
+    """What fits with the largest number, and the number; fewer never fit worse."""
+    first = fits(low)
+    if first is None:
+        return None
+    best = first, low
+    while low < high:
         middle = (low + high + 1) // 2
         found = fits(middle)
         if found is None:
             high = middle - 1
         else:
-            best, low = found, middle
+            best, low = (found, middle), middle
     return best
 
 
-def _perhaps(
-    plan: Plan, asked: Mapping[str, tuple[Load, ...]]
-) -> Mapping[str, tuple[Load, ...]]:
+def _perhaps(plan: Plan, asked: Mapping[str, tuple[Load, ...]]) -> Mapping[str, tuple[Load, ...]]:
     """The loads, with nothing at least of a step that the plan says may not run at all."""
     made = {}
     for name, found in asked.items():

@@ -19,13 +19,14 @@ __all__ = ["refusal"]
 _GROWN = (2, 4, 8, 16)
 
 
-def refusal(site: Site, questions: int) -> PlanRefused:
-    """The error for a site that cannot hold its models with so many questions at once."""
+def refusal(site: Site, at_once: int | None) -> PlanRefused:
+    """The error for a site that cannot hold its models with so many questions at once, or with any
+    number."""
     lines = [
         f"the models of {site.plan.graph.name} do not fit on {site.fleet}: {_there(site.fleet)}"
     ]
-    lines += [f"  {_told(engine, questions)}" for engine in site.engines]
-    wanted = list(_would(site, questions))
+    lines += [f"  {_told(engine, at_once or 1)}" for engine in site.engines]
+    wanted = list(_would(site, at_once))
     lines.append("  would fit: " + ("; ".join(wanted) if wanted else "nothing near that was tried"))
     return PlanRefused("\n".join(lines))
 
@@ -47,23 +48,23 @@ def _told(engine: Engine, questions: int) -> str:
     )
 
 
-def _would(site: Site, questions: int) -> Iterator[str]:
+def _would(site: Site, at_once: int | None) -> Iterator[str]:
     """What would fit, of what can be changed."""
-    if questions > 1 and _fits(site, 1):
+    if at_once is not None and at_once > 1 and _fits(site, 1):
         yield "fewer questions at once"
-    elif fewer := _fewer(site, questions):
+    elif fewer := _fewer(site, at_once):
         yield f"at most {fewer} at once of each model (`concurrency: {fewer}`, `max_draws: 1`)"
     for quantization in ("fp8", "int4"):
         smaller = replace(site, engines=tuple(_in(e, quantization) for e in site.engines))
-        if smaller.engines != site.engines and _fits(smaller, questions):
+        if smaller.engines != site.engines and _fits(smaller, at_once):
             yield f"weights in {quantization}"
             break
-    if site.batch is None and _fits(replace(site, batch=1), questions):
+    if site.batch is None and _fits(replace(site, batch=1), at_once):
         yield "models that take turns over a batch (`--batch`)"
-    yield from _more(site, questions)
+    yield from _more(site, at_once)
 
 
-def _more(site: Site, questions: int) -> Iterator[str]:
+def _more(site: Site, at_once: int | None) -> Iterator[str]:
     """The fewest more GPUs, of one of the kinds there are."""
     for times in _GROWN:
         for place, group in enumerate(site.fleet.gpus):
@@ -71,18 +72,18 @@ def _more(site: Site, questions: int) -> Iterator[str]:
             gpus = (*site.fleet.gpus[:place], grown, *site.fleet.gpus[place + 1 :])
             larger = site.fleet.model_copy(update={"gpus": gpus})
             larger = Fleet(gpus=gpus, memory=larger.memory, disk=larger.disk, shapes=larger.shapes)
-            if _fits(replace(site, fleet=larger), questions):
+            if _fits(replace(site, fleet=larger), at_once):
                 yield str(larger)
                 return
 
 
-def _fewer(site: Site, questions: int) -> int | None:
+def _fewer(site: Site, at_once: int | None) -> int | None:
     """How many draws of each model at once would fit, if any number does."""
-    low, high = 0, max(engine.at_once(questions) for engine in site.engines) - 1
+    low, high = 0, max(engine.at_once(at_once or 1) for engine in site.engines) - 1
     while low < high:
         middle = (low + high + 1) // 2
         capped = tuple(replace(e, most=min(e.most, middle)) for e in site.engines)
-        if _fits(replace(site, engines=capped), questions):
+        if _fits(replace(site, engines=capped), at_once):
             low = middle
         else:
             high = middle - 1
@@ -96,5 +97,5 @@ def _in(engine: Engine, quantization: Literal["fp8", "int4"]) -> Engine:
     return replace(engine, shape=engine.shape.model_copy(update=change))
 
 
-def _fits(site: Site, questions: int) -> bool:
-    return site.settled(questions) is not None
+def _fits(site: Site, at_once: int | None) -> bool:
+    return site.settled(at_once) is not None

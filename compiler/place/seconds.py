@@ -58,9 +58,7 @@ def _busy(
     return read + count * speed.decode(completion, draws, prompt) / draws
 
 
-def work(
-    asked: Mapping[str, tuple[Load, ...]], engine: Engine, speed: Speed, draws: int
-) -> float:
+def work(asked: Mapping[str, tuple[Load, ...]], engine: Engine, speed: Speed, draws: int) -> float:
     """The most seconds that one question keeps an engine busy."""
     return sum(
         busy(load, speed, draws).high
@@ -83,7 +81,10 @@ def estimate(
     costs = {name: replace(c, seconds=told.step(name)) for name, c in plan.costs.items()}
     seconds = told.question()
     made = replace(
-        placement, seconds=seconds, usd=told.usd(seconds), batch=told.batch(batch) if batch else None
+        placement,
+        seconds=seconds,
+        usd=told.usd(seconds),
+        batch=told.batch(batch) if batch else None,
     )
     total = replace(plan.total, seconds=seconds)
     return replace(plan, costs=costs, total=total, placement=made)
@@ -108,12 +109,11 @@ class _Told:
         parts = self._chains(name)
         if parts is None:
             return None
-        return Seconds(
-            max((s.low for _, s in parts), default=0.0), sum(s.high for _, s in parts)
-        )
+        return Seconds(max((s.low for _, s in parts), default=0.0), sum(s.high for _, s in parts))
 
     def question(self) -> Seconds | None:
-        """The longest path of steps, or what the busiest GPU has to do if that is more."""
+        """The longest path of steps, or what the busiest GPU has to do if that is more; and the
+        swaps, if models take turns."""
         steps: dict[str, Seconds] = {}
         for name in self.plan.graph.order:
             seconds = self.step(name)
@@ -125,7 +125,13 @@ class _Told:
                 seconds.high + max((s.high for s in before), default=0.0),
             )
         longest = steps[self.plan.graph.output]
-        return Seconds(longest.low, max(longest.high, self._busiest()))
+        return Seconds(
+            longest.low + self._swapping, max(longest.high, self._busiest()) + self._swapping
+        )
+
+    @property
+    def _swapping(self) -> float:
+        return sum(turn.seconds for turn in self.placement.turns)
 
     def _busiest(self) -> float:
         """All that one GPU does for a question, one after another."""
@@ -152,7 +158,7 @@ class _Told:
         spent = self._spent(questions)
         if spent is None:
             return None
-        swapping = sum(turn.seconds for turn in self.placement.turns)
+        swapping = self._swapping
         turns = [frozenset(turn.asks) for turn in self.placement.turns] or [frozenset(spent)]
         parts = [_longest(spent, turn) for turn in turns]
         seconds = Seconds(

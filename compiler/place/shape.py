@@ -60,7 +60,8 @@ class Experts(_Frozen):
 
     def touched(self, tokens: float) -> float:
         """How many experts of a layer so many tokens pass, if each draws its own at random."""
-        return self.count * (1 - (1 - self.active / self.count) ** tokens)
+        missed: float = (1 - self.active / self.count) ** tokens
+        return self.count * (1 - missed)
 
 
 class Latent(_Frozen):
@@ -89,9 +90,7 @@ class Parts(_Frozen):
     @property
     def total(self) -> int:
         """All of them."""
-        return (
-            self.embedding + self.head + self.attention + self.dense + self.experts + self.other
-        )
+        return self.embedding + self.head + self.attention + self.dense + self.experts + self.other
 
 
 class Shape(_Frozen):

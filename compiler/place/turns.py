@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from heapq import heappop, heappush
 from itertools import combinations, count
 
@@ -77,7 +78,7 @@ def in_turns(
     best = _Best()
     for homes in _all_homes(groups, choices, (), tries):
         sets = tuple(_fitting(homes, residues))
-        order = best_order(units, sets, lambda a, b, homes=homes: moved(homes, a, b))
+        order = best_order(units, sets, partial(moved, homes))
         if order is None:
             continue
         score = (order.swaps, order.seconds, _busiest(homes))
@@ -120,8 +121,7 @@ def _fitting(homes: Sequence[Home], residues: Sequence[int]) -> Iterator[Engines
 
 def _fits(there: Sequence[Home], awake: set[int], residues: Sequence[int]) -> bool:
     used = sum(
-        home.choice.share if home.engine in awake else residues[home.choice.group]
-        for home in there
+        home.choice.share if home.engine in awake else residues[home.choice.group] for home in there
     )
     return used <= LIMIT
 
