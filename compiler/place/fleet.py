@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -73,12 +72,12 @@ class Fleet(_Frozen):
         """How many GPUs there are."""
         return sum(group.count for group in self.gpus)
 
-    @cached_property
+    @property
     def each(self) -> tuple[Group, ...]:
         """The group of every GPU, in order: places in it number the GPUs of the whole fleet."""
         return tuple(group for group in self.gpus for _ in range(group.count))
 
-    @cached_property
+    @property
     def ids(self) -> tuple[int, ...]:
         """The number of every GPU in its machine."""
         seen: dict[str, int] = {}

@@ -12,11 +12,13 @@ from .engine import Engine
 from .fleet import Fleet
 from .gpu import GB
 from .memory import need
-from .placing import Site
+from .site import Site
 
 __all__ = ["refusal"]
 
 _GROWN = (2, 4, 8, 16)
+_MOST = 64
+"""GPUs beyond which no larger fleet is tried."""
 
 
 def refusal(site: Site, at_once: int | None) -> PlanRefused:
@@ -70,8 +72,9 @@ def _more(site: Site, at_once: int | None) -> Iterator[str]:
         for place, group in enumerate(site.fleet.gpus):
             grown = group.model_copy(update={"count": group.count * times})
             gpus = (*site.fleet.gpus[:place], grown, *site.fleet.gpus[place + 1 :])
-            larger = site.fleet.model_copy(update={"gpus": gpus})
-            larger = Fleet(gpus=gpus, memory=larger.memory, disk=larger.disk, shapes=larger.shapes)
+            if sum(g.count for g in gpus) > _MOST:
+                continue
+            larger = Fleet(gpus=gpus, memory=site.fleet.memory, disk=site.fleet.disk)
             if _fits(replace(site, fleet=larger), at_once):
                 yield str(larger)
                 return
@@ -98,4 +101,6 @@ def _in(engine: Engine, quantization: Literal["fp8", "int4"]) -> Engine:
 
 
 def _fits(site: Site, at_once: int | None) -> bool:
-    return site.settled(at_once) is not None
+    if at_once is None:
+        site, at_once = site.capped([1] * len(site.engines)), 1
+    return (site.all(at_once) or site.in_turns(at_once)) is not None

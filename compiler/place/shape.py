@@ -5,7 +5,7 @@ Counts are of matrices; norms and biases, less than a thousandth of a model, are
 
 from __future__ import annotations
 
-from functools import cached_property
+from dataclasses import dataclass
 from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -75,7 +75,8 @@ class Latent(_Frozen):
     q_rank: _Some = 0
 
 
-class Parts(_Frozen):
+@dataclass(frozen=True, slots=True)
+class Parts:
     """Parameters by what they are part of."""
 
     embedding: int
@@ -141,7 +142,7 @@ class Shape(_Frozen):
             raise ValueError("quantized: experts is for a model with experts")
         return self
 
-    @cached_property
+    @property
     def parts(self) -> Parts:
         """The parameters, by part."""
         rows = self.vocab * self.hidden
