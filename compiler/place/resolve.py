@@ -80,7 +80,8 @@ def _options(spec: ModelSpec) -> dict[str, Any]:
         options["dtype"] = _DTYPES.get(dtype, dtype)
     if (quantization := spec.options.get("quantization")) in _QUANTIZATIONS:
         options["quantization"] = _QUANTIZATIONS[quantization]
-    if str(spec.options.get("kv_cache_dtype", "auto")).startswith("fp8"):
+    engine = spec.options.get("engine") or {}
+    if str(engine.get("kv_cache_dtype", "auto")).startswith("fp8"):
         options["kv_dtype"] = "fp8"
     return options
 

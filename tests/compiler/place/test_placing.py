@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import polyarch
+from polyarch.compiler.emit.placement import emit
 from polyarch.compiler.errors import InputError, PlanRefused
 from polyarch.compiler.place.assumed import LIMIT
 from polyarch.compiler.place.fleet import Fleet, Group, fleet
@@ -16,6 +19,7 @@ from polyarch.compiler.place.gpu import GB, Gpu, known_gpus
 from polyarch.compiler.place.placement import Placement
 from polyarch.compiler.place.placing import placed
 from polyarch.compiler.plan import Plan
+from polyarch.compiler.spec import ModelSpec
 
 L8, L70 = "meta-llama/Llama-3.1-8B-Instruct", "meta-llama/Llama-3.3-70B-Instruct"
 STEPS = """\
@@ -129,7 +133,7 @@ def test_memory_by_hand() -> None:
     # The refined candidates show the question, a draft and its critique; all at once.
     assert home.need.weights == 2 * home.engine.shape.parameters
     assert home.need.cache == home.draws * home.engine.longest * 131072
-    assert home.engine.draws == 13  # drafts and refined, which may overlap
+    assert home.engine.draws == 8  # drafts and refined, which may overlap
     assert home.engine.longest % 16 == 0
 
 
@@ -157,7 +161,7 @@ def test_turns_of_a_batch() -> None:
     assert found.swaps == 3
     holds(found)
     with pytest.raises(PlanRefused, match="take turns over a batch"):
-        on("2xA100-80G", at_once=1)
+        on("1xH100", planned(L8, "Qwen/Qwen3-30B-A3B"), at_once=1)
 
 
 def test_seconds_of_a_swap() -> None:
@@ -180,7 +184,8 @@ def test_a_host_with_little_memory_reads_again() -> None:
 
 
 def test_fewer_draws_where_not_all_fit() -> None:
-    found = on("1xL4", planned(L8, L8, steps="  x: {op: generate, model: a, n: 64}\noutput: {from: x, keep: 64}\n"))
+    steps = "  x: {op: generate, model: a, n: 64}\noutput: {from: x, keep: 64}\n"
+    found = on("1xL4", planned(L8, L8, steps=steps))
     (home,) = found.placed
     assert 1 <= home.draws < 64
     assert "draws at once fit, of 64" in found.notes[0]
@@ -285,3 +290,29 @@ def test_faster_memory_is_never_slower(name: str) -> None:
         seconds(gpu.model_copy(update={"bandwidth": gpu.bandwidth * f})) for f in (1, 1.5, 2, 4)
     ]
     assert times == sorted(times, reverse=True)
+
+
+def test_options_of_vllm_are_read_and_filled_in() -> None:
+    """What the options say of sizes and formats holds; the rest joins them."""
+    plan = planned(L8, L8, steps="  x: {op: generate, model: a, max_tokens: 1000}\n")
+    options = {
+        "tensor_parallel_size": 2,
+        "max_model_len": 2048,
+        "dtype": "half",
+        "quantization": "fp8",
+        "engine": {"kv_cache_dtype": "fp8", "max_num_batched_tokens": 4096},
+    }
+    spec = ModelSpec(model=f"vllm/{L8}", concurrency=32, options=options)
+    made = placed(replace(plan, graph=replace(plan.graph, models={"a": spec})), fleet("4xH100"))
+    assert made.placement is not None
+    (home,) = made.placement.placed
+    assert home.parallel == 2
+    assert home.engine.longest == 2048
+    assert home.engine.shape.dtype == "fp16"
+    assert home.engine.shape.cache(1) == 32 * 2 * 8 * 128
+    told = yaml.safe_load(emit(made))["models"]["a"]["options"]
+    assert told == {
+        **options,
+        "gpu_memory_utilization": home.utilization,
+        "engine": {**options["engine"], "max_num_seqs": home.draws},  # type: ignore[dict-item]
+    }
