@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
 from ..errors import Fault, Span
 from ..names import nearest
 from ..source import Document
-from ..spec import STEP_KEYS, ModelSpec
+from ..spec import STEP_KEYS, Allowance, ModelSpec
 
 __all__ = ["Faults", "explain", "known_part"]
 
@@ -64,7 +65,7 @@ def explain(
         if problem["type"] == "extra_forbidden":
             outer = problem["loc"][:-1]
             keys = _keys(cls) if not outer else _inner_keys(cls, outer)
-            if path[:1] == ("steps",) and not outer:
+            if path[:1] == ("steps",) and len(path) == 2 and not outer:
                 keys = (*keys, *STEP_KEYS)
             faults.add("unknown-key", f"unknown key {word!r}", loc, nearest(word, keys), key=True)
             continue
@@ -98,10 +99,32 @@ def _keys(cls: type[BaseModel]) -> tuple[str, ...]:
     return tuple((f.alias or name) for name, f in cls.model_fields.items())
 
 
+_TABLES: Mapping[str, type[BaseModel]] = {"models": ModelSpec, "budgets": Allowance}
+"""What stands under each name of a mapping of names."""
+
+
 def _inner_keys(cls: type[BaseModel], outer: tuple[str | int, ...]) -> tuple[str, ...]:
     """The keys of the model that stands at `outer` within `cls`, if there is one."""
-    if outer[0] == "models":
-        return _keys(ModelSpec)
-    field = cls.model_fields.get(str(outer[0]))
-    found = None if field is None else field.annotation
-    return _keys(found) if isinstance(found, type) and issubclass(found, BaseModel) else ()
+    if outer[0] not in _TABLES:
+        return _field_keys(cls, outer[:1])
+    return _field_keys(_TABLES[str(outer[0])], outer[2:])
+
+
+def _field_keys(cls: type[BaseModel], path: tuple[str | int, ...]) -> tuple[str, ...]:
+    """The keys of the model that a path of fields leads to, of the last one on the way."""
+    for part in path:
+        field = cls.model_fields.get(str(part))
+        written = None if field is None else field.annotation
+        found = next(_models(written), None)
+        if found is None:
+            return ()
+        cls = found
+    return _keys(cls)
+
+
+def _models(written: object) -> Iterator[type[BaseModel]]:
+    """The models that an annotation names."""
+    if isinstance(written, type) and issubclass(written, BaseModel):
+        yield written
+    for inner in get_args(written):
+        yield from _models(inner)

@@ -10,6 +10,7 @@ from ..graph import Graph, Node
 from ..op import Amount, Flow
 from ..plan import Plan
 from ..price import Cost
+from ..sharing import Share
 from ..values import Json
 from .lints import lints
 from .literals import answer
@@ -29,6 +30,7 @@ def emit(plan: Plan) -> str:
         "steps": [_step(plan, graph.nodes[name]) for name in graph.order],
         "output": {"from": graph.output, "keep": graph.keep},
         "total": _cost(plan.total),
+        "estimated_prompt_tokens": _share(sum(plan.sharing.values(), Share())),
         "notes": lints(plan),
         **({"placement": as_json(plan.placement)} if plan.placement else {}),
     }
@@ -59,11 +61,14 @@ def _step(plan: Plan, node: Node) -> Mapping[str, Json]:
         "prompts": plan.prompts.get(node.name, ()),
         "from": node.inputs,
         "scope": node.scope,
+        "gate": node.gate,
+        "topic": node.topic,
         "answer": answer(node.answer),
         "chunk": node.chunk,
         "window": node.window,
         "gives": _flow(plan.flows[node.name]),
         "cost": _cost(plan.costs[node.name]),
+        "estimated_prompt_tokens": _share(plan.sharing.get(node.name, Share())),
     }
 
 
@@ -85,6 +90,10 @@ def _cost(cost: Cost) -> Mapping[str, Json]:
         "depth": _bounds(cost.depth),
         **({"seconds": bounds(cost.seconds)} if cost.seconds else {}),
     }
+
+
+def _share(share: Share) -> Mapping[str, Json]:
+    return {"sent": share.sent, "computed": share.computed}
 
 
 def _bounds(amount: Amount) -> Mapping[str, Json]:

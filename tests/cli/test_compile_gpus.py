@@ -61,7 +61,7 @@ def test_the_table_has_seconds_and_the_models_their_place() -> None:
     assert lines[at + 4].startswith("solver  H100 0")
     assert lines[at + 5].startswith("judge   H100 0")
     assert " dollars" in lines[at + 7]
-    assert lines[-1].startswith("estimates, idealised: 50% of peak FLOP/s, 70% of memory")
+    assert lines[at + 8].startswith("estimates, idealised: 50% of peak FLOP/s, 70% of memory")
 
 
 def test_without_gpus_nothing_of_it_is_told() -> None:
@@ -138,7 +138,7 @@ def test_a_budget_below_the_estimate_is_noted_and_not_refused() -> None:
     result = compiling("--gpus", "1xH100")
     assert result.exit_code == 0
     assert "note: a question is estimated to take at least 0.0" in result.stdout
-    assert "note" not in compiling().stdout
+    assert "estimated" not in compiling().stdout
 
 
 PAGE = Path(__file__).parents[2] / "docs" / "placement.md"
