@@ -15,6 +15,7 @@ from ..sharing import Share
 from ..values import Json
 from .lints import lints
 from .literals import answer
+from .placed import as_json, bounds
 
 __all__ = ["emit"]
 
@@ -41,6 +42,7 @@ def emit(plan: Plan) -> str:
             }
             for lack in lacks(graph)
         ],
+        **({"placement": as_json(plan.placement)} if plan.placement else {}),
     }
     return json.dumps(told, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
@@ -96,6 +98,7 @@ def _cost(cost: Cost) -> Mapping[str, Json]:
         "completion_tokens": _bounds(cost.completion),
         "usd": {"low": cost.usd.low, "high": cost.usd.high},
         "depth": _bounds(cost.depth),
+        **({"seconds": bounds(cost.seconds)} if cost.seconds else {}),
     }
 
 

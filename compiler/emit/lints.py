@@ -21,6 +21,7 @@ def lints(plan: Plan) -> tuple[str, ...]:
         *_identical_draws(plan),
         *_votes_below_zero(plan),
         *_loose_limits(plan.graph),
+        *_slow(plan),
     )
 
 
@@ -67,3 +68,15 @@ def _votes_below_zero(plan: Plan) -> Iterator[str]:
                 f"step {node.name!r} weighs votes by {weight!r}, which is below 0, so that no "
                 "vote counts: weigh by 'probability_mean'"
             )
+
+
+def _slow(plan: Plan) -> Iterator[str]:
+    """A budget of seconds below the least that GPUs are estimated to take. Only a note, for it is
+    an estimate: what a run took is measured."""
+    limit = plan.graph.budgets[""].seconds if "" in plan.graph.budgets else None
+    seconds = plan.total.seconds
+    if limit is not None and seconds is not None and seconds.low > limit:
+        yield (
+            f"a question is estimated to take at least {seconds.low:.2g} seconds on these GPUs "
+            f"and the budget is {limit:g}"
+        )
