@@ -37,12 +37,16 @@ if TYPE_CHECKING:
 __all__ = ["Pipeline", "load", "loads"]
 
 
-def load(path: str | Path, *, question_tokens: int | None = None) -> Pipeline:
+def load(
+    path: str | Path, *, question_tokens: int | None = None, allow_unsandboxed: bool = False
+) -> Pipeline:
     """Compile the pipeline in a YAML file. Raises `SpecError` with every fault of the file.
 
-    `question_tokens` is the longest question to price for; 512 if left out.
+    `question_tokens` is the longest question to price for; 512 if left out. `allow_unsandboxed`
+    grants steps that say `sandbox: none` what they ask for.
     """
-    return Pipeline(_plan(build_file(Path(path)), question_tokens))
+    made = _plan(build_file(Path(path)), question_tokens)
+    return Pipeline(made, allow_unsandboxed=allow_unsandboxed)
 
 
 def loads(text: str, *, folder: str | Path = ".", question_tokens: int | None = None) -> Pipeline:
@@ -71,13 +75,16 @@ class Pipeline:
         backends: Mapping[str, Backend] | None = None,
         listeners: Iterable[Listener] = (),
         cache: Cache | None = None,
+        allow_unsandboxed: bool = False,
     ) -> None:
         """`backends` are ready ones by model name, instead of those the plan would open; `cache`
-        keeps replies for later runs, too. Both stay the caller's to close."""
+        keeps replies for later runs, too. Both stay the caller's to close. `allow_unsandboxed`
+        grants steps that say `sandbox: none` what they ask for."""
         self.plan = plan
         self._stores = (Store(cache),) if cache is not None else ()
         self._backends = backends
         self._listeners = tuple(listeners)
+        self._allow_unsandboxed = allow_unsandboxed
         self._runner: asyncio.Runner | None = None
         self._closing: finalize[[asyncio.Runner, _Sessions], Pipeline] | None = None
         self._sessions: _Sessions = WeakKeyDictionary()
@@ -200,6 +207,7 @@ class Pipeline:
                 backends=self._backends,
                 listeners=self._listeners,
                 stores=self._stores,
+                allow_unsandboxed=self._allow_unsandboxed,
             )
             self._sessions[loop] = session
         return session

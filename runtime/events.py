@@ -14,7 +14,8 @@ __all__ = ["Bus", "Event", "Happening", "Listener", "canonical"]
 class Event(NamedTuple):
     """Something that happened at a step, at the place of its output with that index.
 
-    `what` is one of: started, asked, drew, made, dropped, unreadable, noted, closed, failed, ended.
+    `what` is one of: started, asked, drew, ran, made, dropped, unreadable, noted, closed, failed,
+    ended.
     `at` is in seconds on the event loop's clock. A `closed` event of a step tells how many of its
     candidates were `read` and how many `opened`.
     """

@@ -15,6 +15,7 @@ from ..compiler.spec import Budget
 from ..compiler.values import Candidate, Json, Question
 from .context import first_error
 from .events import Bus
+from .executors import Executors
 from .ledger import Ledger
 from .models import Models
 from .paths import Paths
@@ -50,12 +51,13 @@ class Program:
         bus: Bus,
         stores: tuple[Store, ...] = (),
         outer: Ledger | None = None,
+        executors: Executors | None = None,
     ) -> Result:
         """Answer one question. `outer` is the account of the batch it belongs to.
 
         Raises `StepFailed`, `BudgetExhausted`, `NoAnswer`; never an exception group.
         """
-        run = Run(question, models, self._paths, seed, bus, stores)
+        run = Run(question, models, self._paths, seed, bus, stores, executors or Executors())
         try:
             return await self._result(run, outer)
         except BaseExceptionGroup as group:

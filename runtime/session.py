@@ -9,11 +9,13 @@ from types import TracebackType
 from typing import Self
 
 from ..backends.base import Backend
+from ..compiler.execution import Executor
 from ..compiler.plan import Plan
 from ..compiler.spec import Budget
 from ..compiler.values import Question
 from .events import Bus, Event, Listener
 from .executor import Program
+from .executors import Executors, refuse_unconfined
 from .ledger import Ledger
 from .models import Models
 from .ordered import in_order
@@ -38,10 +40,17 @@ class Session:
         backends: Mapping[str, Backend] | None = None,
         listeners: Iterable[Listener] = (),
         stores: Iterable[Store] = (),
+        executor: Executor | None = None,
+        allow_unsandboxed: bool = False,
     ) -> None:
         """`backends` are ready ones by model name, instead of those the plan would open; `stores`
-        hold replies that need not be asked for. Both stay the caller's to close."""
+        hold replies that need not be asked for. Both stay the caller's to close. `executor` runs
+        programs instead of the sandbox; `allow_unsandboxed` lets steps that say so run them
+        with nothing around them."""
         plan.refuse()
+        if not allow_unsandboxed:
+            refuse_unconfined(plan)
+        self._executors = Executors(executor)
         self._stores = tuple(stores)
         self.plan = plan
         self._program = Program(plan)
@@ -62,7 +71,9 @@ class Session:
         shaped = as_question(question, self.plan.graph.question, id)
         bus = Bus((*self._listeners, *listeners))
         stores = self._stores if journal is None else (journal, *self._stores)
-        return await self._program.run(shaped, self._models, seed, bus, stores, batch)
+        return await self._program.run(
+            shaped, self._models, seed, bus, stores, batch, self._executors
+        )
 
     async def map(
         self,

@@ -12,7 +12,7 @@ __all__ = ["lints"]
 
 def lints(plan: Plan) -> tuple[str, ...]:
     """What people should know of a plan: the notes of its passes, then the lints."""
-    return plan.graph.notes + tuple(_identical_draws(plan))
+    return plan.graph.notes + tuple(_identical_draws(plan)) + tuple(_unconfined(plan))
 
 
 def _identical_draws(plan: Plan) -> Iterator[str]:
@@ -31,3 +31,13 @@ def _identical_draws(plan: Plan) -> Iterator[str]:
                     f"step {node.name!r} draws {count} times from {model} at temperature 0: "
                     "the draws are identical"
                 )
+
+
+def _unconfined(plan: Plan) -> Iterator[str]:
+    """Programs that a model writes, run with nothing around them."""
+    for node in plan.graph.nodes.values():
+        if node.op.unconfined():
+            yield (
+                f"step {node.name!r} says `sandbox: none`: it runs what a model wrote with all "
+                "that you may do, and wants --allow-unsandboxed"
+            )

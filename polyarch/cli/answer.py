@@ -37,6 +37,7 @@ class Once:
     seed: int
     cached: bool
     trace: str | None
+    allow_unsandboxed: bool = False
 
 
 def answer_file(file: str, batch: Batch, quiet: bool) -> None:
@@ -79,7 +80,13 @@ async def _answer(plan: Plan, once: Once, progress: Progress | None) -> Result:
     question = _asked(once.question, plan)
     listeners: list[Listener] = [] if progress is None else [progress]
     with cache(once.cached) as stores, tracing(once.trace, plan) as writers:
-        async with Session(plan, listeners=listeners + writers, stores=stores) as session:
+        session = Session(
+            plan,
+            listeners=listeners + writers,
+            stores=stores,
+            allow_unsandboxed=once.allow_unsandboxed,
+        )
+        async with session:
             if progress is None:
                 return await session.ask(question, seed=once.seed)
             async with shown(progress):

@@ -51,6 +51,7 @@ class Batch:
     trace: str | None = None
     budget: Budget | None = None
     """For all questions together, beside the pipeline's own for each."""
+    allow_unsandboxed: bool = False
 
     @property
     def resumable(self) -> bool:
@@ -91,7 +92,12 @@ async def answer_all(plan: Plan, batch: Batch, progress: Progress | None) -> Non
         account = Ledger("the batch", batch.budget or Budget())
         if done:
             account.settle(None, spent(Path(batch.out)))
-        session = Session(plan, listeners=listeners, stores=stores)
+        session = Session(
+            plan,
+            listeners=listeners,
+            stores=stores,
+            allow_unsandboxed=batch.allow_unsandboxed,
+        )
         async with session, _showing(progress):
             await _answer(session, plan, batch, done, account, write)
 

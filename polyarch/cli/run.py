@@ -29,6 +29,11 @@ __all__ = ["command"]
     metavar="UNIT=LIMIT,…",
     help="For all questions of --in together: calls, tokens, usd, seconds; on_budget=best|fail.",
 )
+@click.option(
+    "--allow-unsandboxed",
+    is_flag=True,
+    help="Let steps that say `sandbox: none` run what a model wrote with all that you may do.",
+)
 @click.option("--json", is_flag=True, callback=as_json, help="The record, or errors, as JSON.")
 @click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
 @click.option("-v", "--verbose", is_flag=True, help="Show candidates, usage and steps, too.")
@@ -42,6 +47,7 @@ def command(
     cached: bool,
     trace: str | None,
     budget: str | None,
+    allow_unsandboxed: bool,
     json: bool,
     quiet: bool,
     verbose: bool,
@@ -68,8 +74,10 @@ def command(
     if source is not None:
         limits = budget_of(budget)
         answer_file(
-            file, Batch(source, out or "-", seed, concurrency, cached, trace, limits), quiet
+            file,
+            Batch(source, out or "-", seed, concurrency, cached, trace, limits, allow_unsandboxed),
+            quiet,
         )
     else:
-        once = Once(question or "", seed, cached, trace)
+        once = Once(question or "", seed, cached, trace, allow_unsandboxed)
         answer(file, once, json, quiet, verbose)
