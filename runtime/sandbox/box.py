@@ -108,7 +108,13 @@ class Sandbox:
     ) -> Process:
         """Start a module of `inside`, told what to do and given a link to the host."""
         uid = self._uid()
-        handed = {**told, "link": link.fileno(), "uid": uid, "rlimits": self._rlimits(limits)}
+        handed = {
+            **told,
+            "link": link.fileno(),
+            "uid": uid,
+            "rlimits": self._rlimits(limits),
+            "confined": self._confined,
+        }
         with ExitStack() as closing:
             command, wanted = self._command(module, limits, closing)
             return Process(

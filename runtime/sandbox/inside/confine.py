@@ -30,7 +30,7 @@ def confined() -> dict[str, Any]:
         os.setgroups([])
         os.setresgid(told["uid"], told["uid"], told["uid"])
         os.setresuid(told["uid"], told["uid"], told["uid"])
-    if os.getpid() == 1:
+    if told["confined"]:
         _prctl(_DUMPABLE, 0)  # nobody reads or changes the memory of this process
     for name, limit in told["rlimits"].items():
         resource.setrlimit(getattr(resource, f"RLIMIT_{name}"), limit)

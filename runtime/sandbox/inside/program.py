@@ -48,7 +48,7 @@ def main() -> None:
         send(link, _raised(error).encode())
         return
     send(link, _defined(namespace).encode())
-    _serve(link, namespace)
+    _serve(link, namespace, told["confined"])
 
 
 def _add_exits() -> None:
@@ -57,12 +57,12 @@ def _add_exits() -> None:
         setattr(builtins, name, sys.exit)
 
 
-def _serve(link: _socket.socket, namespace: dict[str, Any]) -> None:
+def _serve(link: _socket.socket, namespace: dict[str, Any], confined: bool) -> None:
     room = _socket.CMSG_SPACE(4)
     child = 0
     while True:
         message, control, _, _ = link.recvmsg(1, room)
-        _end(child)
+        _end(child, confined)
         if not message or not control:
             return
         channel = int.from_bytes(control[0][2][:4], sys.byteorder)
@@ -73,12 +73,12 @@ def _serve(link: _socket.socket, namespace: dict[str, Any]) -> None:
         os.close(channel)
 
 
-def _end(child: int) -> None:
+def _end(child: int, confined: bool) -> None:
     """Kill a fork and everything that it left behind."""
     if not child:
         return
     # Within the sandbox the first process is left, and this one; elsewhere -1 would be everybody.
-    os.kill(-1 if os.getppid() == 1 else child, _SIGKILL)
+    os.kill(-1 if confined else child, _SIGKILL)
     try:
         while os.waitpid(-1, 0):
             pass
