@@ -37,6 +37,8 @@ class Once:
     seed: int
     cached: bool
     trace: str | None
+    keys: tuple[str, ...] = ()
+    """The environment variables whose keys may be sent."""
     allow_unsandboxed: bool = False
 
 
@@ -84,6 +86,7 @@ async def _answer(plan: Plan, once: Once, progress: Progress | None) -> Result:
             plan,
             listeners=listeners + writers,
             stores=stores,
+            keys=once.keys,
             allow_unsandboxed=once.allow_unsandboxed,
         )
         async with session:
