@@ -64,8 +64,8 @@ RIGHT = {
         "HumanEval/136": (3, 3),
     },
 }
-"""By method and task: how many programs share the best score, and how many of these are right, as the
-recorded outcomes have it."""
+"""By method and task: how many programs share the best score, and how many of these are right,
+as the recorded outcomes have it."""
 
 
 @pytest.mark.parametrize("method", ["count", "dual"])

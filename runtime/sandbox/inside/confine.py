@@ -49,9 +49,14 @@ def awaited(child: int, life: int) -> tuple[int, float]:
     """
 
     def reap(*_: object) -> None:
-        pid = 1
-        while pid:
-            pid, status, used = os.wait4(-1, os.WNOHANG)
+        # A signal may come between a wait and what is made of it, and find nobody left.
+        while True:
+            try:
+                pid, status, used = os.wait4(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if not pid:
+                return
             if pid == child:
                 raise _Ended(os.waitstatus_to_exitcode(status), used.ru_utime + used.ru_stime)
 
