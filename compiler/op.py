@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from random import Random
 from typing import Annotated, Any, ClassVar, Generic, Literal, Protocol, Self, TypeAlias, TypeVar
@@ -17,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from .answers import AnswerKind
 from .errors import Fault
+from .execution import Limits, Outcome, Script, Tester
 from .model import Capability
 from .values import (
     Candidate,
@@ -272,6 +274,15 @@ class Context(Protocol):
         after the repair turn is counted in the trace as unreadable.
         """
 
+    async def execute(self, script: Script, limits: Limits, *, confined: bool = True) -> Outcome:
+        """Run a program in the sandbox. What it does is its outcome; raises `SandboxFailed` where
+        isolation is not real. `confined=False` is for operators that were told so in words."""
+
+    def tester(
+        self, tests: Sequence[str], limits: Limits, *, confined: bool = True
+    ) -> AbstractAsyncContextManager[Tester]:
+        """Make tests ready to be held against programs in the sandbox, as `execute` runs them."""
+
     def candidate(
         self, reply: Reply, *, index: int, parents: Sequence[Candidate] = ()
     ) -> Candidate:
@@ -323,6 +334,10 @@ class Op(BaseModel):
         """What is used where the model offers it, with the words for what happens otherwise."""
         return {}
 
+    def unconfined(self) -> bool:
+        """Whether it runs programs outside the sandbox, which needs a grant."""
+        return False
+
     def roles(self) -> frozenset[str]:
         """The purposes of its requests, for backends that serve only some."""
         return frozenset()
@@ -342,7 +357,7 @@ class Asking(Op):
     """An operator that asks a model. Arguments left out come from the model's own entry in
     `models:`, then from its backend."""
 
-    effect = "samples"
+    effect: ClassVar[Literal["pure", "samples", "acts"]] = "samples"
     variables: ClassVar[frozenset[str]] = frozenset()
     """What a prompt of this operator may name, `question` among them."""
     required: ClassVar[frozenset[str]] = frozenset()

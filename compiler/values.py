@@ -44,7 +44,8 @@ def _no_scores() -> Mapping[str, float]:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What was spent. Tokens are counts, `usd` dollars, `seconds` summed request time.
+    """What was spent. Tokens are counts, `usd` dollars, `seconds` the summed time of requests, and
+    of programs that were run.
 
     `completion_tokens` include those of requests that were cancelled on the way.
     """

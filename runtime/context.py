@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from asyncio import TaskGroup
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from functools import lru_cache
 from random import Random
 from typing import Any, TypeVar
@@ -12,11 +13,13 @@ from pydantic import BaseModel, ValidationError
 
 from ..backends.base import Draw, Request
 from ..compiler.answers import AnswerKind, answer_kind
+from ..compiler.execution import Limits, Outcome, Script, Tester
 from ..compiler.op import PLAIN, Asked, Asking, Reply, Wishes
 from ..compiler.template import Template
 from ..compiler.values import Candidate, Json, Message, Origin, Purpose, Question, Usage
 from .fitting import fitted
 from .recall import through
+from .running import Running
 from .seeds import derive, numbered
 from .sending import Sending
 from .state import StepState
@@ -106,6 +109,19 @@ class StepContext:
             messages += (Message("assistant", text), Message("user", complaint))
         self.count_unreadable(reply, wrong)
         return Asked(None, spent)
+
+    async def execute(self, script: Script, limits: Limits, *, confined: bool = True) -> Outcome:
+        """Run a program in the sandbox."""
+        return await self._running(confined).execute(script, limits)
+
+    def tester(
+        self, tests: Sequence[str], limits: Limits, *, confined: bool = True
+    ) -> AbstractAsyncContextManager[Tester]:
+        """Make tests ready to be held against programs in the sandbox."""
+        return self._running(confined).tester(tests, limits)
+
+    def _running(self, confined: bool) -> Running:
+        return Running(self._state, -1 if self._place is None else self._place, confined)
 
     def candidate(
         self, reply: Reply, *, index: int, parents: Sequence[Candidate] = ()

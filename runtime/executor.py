@@ -19,6 +19,7 @@ from ..compiler.spec import Budget
 from ..compiler.values import Candidate, Json, Question
 from .context import first_error
 from .events import Bus
+from .executors import Executors
 from .gate import GatedStep
 from .ledger import BATCH, Ledger
 from .models import Models
@@ -68,6 +69,7 @@ class Program:
         bus: Bus,
         stores: tuple[Store, ...] = (),
         outer: Ledger | None = None,
+        executors: Executors | None = None,
         *,
         keep_going: bool = False,
     ) -> Result:
@@ -76,7 +78,7 @@ class Program:
         Raises `StepFailed`, `BudgetExhausted`, `NoAnswer`; never an exception group. With
         `keep_going` the result holds the error instead, but for that of a spent batch.
         """
-        run = Run(question, models, self._paths, seed, bus, stores)
+        run = Run(question, models, self._paths, seed, bus, stores, executors or Executors())
         ledgers, start = _ledgers(self.plan, outer), run.now()
         try:
             return await self._result(run, ledgers, start)

@@ -22,6 +22,7 @@ def lints(plan: Plan) -> tuple[str, ...]:
         *_votes_below_zero(plan),
         *_loose_limits(plan.graph),
         *_slow(plan),
+        *_unconfined(plan),
     )
 
 
@@ -80,3 +81,13 @@ def _slow(plan: Plan) -> Iterator[str]:
             f"a question is estimated to take at least {seconds.low:.2g} seconds on these GPUs "
             f"and the budget is {limit:g}"
         )
+
+
+def _unconfined(plan: Plan) -> Iterator[str]:
+    """Programs that a model writes, run with nothing around them."""
+    for node in plan.graph.nodes.values():
+        if node.op.unconfined():
+            yield (
+                f"step {node.name!r} says `sandbox: none`: it runs what a model wrote with all "
+                "that you may do, and wants --allow-unsandboxed"
+            )
