@@ -15,6 +15,7 @@ from .op import Amount, Flow
 from .passes import apply
 from .price import Cost, price
 from .spec import Budget
+from .unpriced import unlimited
 from .verify import ANY_QUESTION
 
 __all__ = ["Plan", "digest", "fingerprints", "plan"]
@@ -64,7 +65,8 @@ class Plan:
 def plan(graph: Graph, question: Amount = ANY_QUESTION) -> Plan:
     """Run all passes over a built graph and price the result.
 
-    Raises `SpecError` if a pass finds a fault.
+    Raises `SpecError` if a pass finds a fault, or dollars are limited of a model whose price is
+    not known.
     """
     for node in graph.nodes.values():
         if INPUT in node.inputs:
@@ -72,6 +74,8 @@ def plan(graph: Graph, question: Amount = ANY_QUESTION) -> Plan:
             raise SpecError([Fault("input", message, node.place.of("from"))])
     for _, made in apply(graph):
         graph = made
+    if faults := unlimited(graph):
+        raise SpecError(faults)
     flows, _ = infer(graph, question)
     costs, total = price(graph, question)
     return Plan(graph, question, flows, costs, total)

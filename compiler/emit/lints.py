@@ -6,13 +6,20 @@ from collections.abc import Iterator
 
 from ..op import Source
 from ..plan import Plan
+from ..unpriced import unpriced
 
 __all__ = ["lints"]
 
 
 def lints(plan: Plan) -> tuple[str, ...]:
     """What people should know of a plan: the notes of its passes, then the lints."""
-    return plan.graph.notes + tuple(_identical_draws(plan))
+    return plan.graph.notes + (*_identical_draws(plan), *_unpriced(plan))
+
+
+def _unpriced(plan: Plan) -> Iterator[str]:
+    """Models that seem to cost nothing, since nobody knows what they cost."""
+    for name in unpriced(plan.graph):
+        yield f"the price of {name} is not known and counts as 0; say it with `price:`"
 
 
 def _identical_draws(plan: Plan) -> Iterator[str]:
