@@ -42,7 +42,7 @@ def unlimited(graph: Graph) -> list[Fault]:
 
 def _reached(graph: Graph, model: str | None) -> Iterator[str]:
     """A model and those that it falls back to, which have no further ones."""
-    if model in graph.models:
+    if model is not None and model in graph.models:
         yield model
         yield from graph.models[model].fallback
 

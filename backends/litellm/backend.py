@@ -16,7 +16,7 @@ from .clients import Clients
 from .faults import Faults
 from .importing import load
 from .options import Options
-from .reading import Streamed, vector, whole
+from .reading import Streamed, usage_in, vector, whole
 from .starting import started
 
 __all__ = ["LiteLLM"]
@@ -87,7 +87,10 @@ class LiteLLM(Backend):
                 piece = reading.take(chunk)
                 if piece is not None:
                     yield piece
-            yield reading.end(stream)
+            if not (stream.received_finish_reason or stream.intermittent_finish_reason):
+                # litellm makes an end up for a stream that was cut off.
+                raise self._faults.unreadable("ended before the reply did")
+            yield reading.end(await self._told(usage_in(stream)))
 
     async def _whole(self, request: Request) -> AsyncGenerator[Piece, None]:
         fields = body(self._target, request, whole=True)

@@ -24,18 +24,8 @@ class Target:
 
     def __init__(self, litellm: Any, model: str, options: Options, faults: Faults) -> None:
         """Raises `NoSuchModel`, `BadRequest` for an option that the provider has not."""
-        try:
-            name, provider, _, _ = litellm.get_llm_provider(model, api_base=options.api_base)
-            takes = litellm.get_supported_openai_params(
-                name, provider, base_model=options.base_model
-            )
-        except Exception as error:  # noqa: BLE001 -- litellm raises what it likes
-            failure = faults.of(error)
-        else:
-            failure = None
-        if failure is not None:
-            raise failure
-        self.takes: frozenset[str] | None = None if takes is None else frozenset(takes)
+        name, provider, takes = _known(litellm, model, options, faults)
+        self.takes = takes
         self.at_one = provider in _AT_ONE or "claude" in name
         self.options = options
         self.faults = faults
@@ -48,6 +38,21 @@ class Target:
     def taking(self, argument: str) -> bool:
         """Whether the model takes an argument, as far as litellm knows."""
         return self.takes is None or argument in self.takes
+
+
+def _known(
+    litellm: Any, model: str, options: Options, faults: Faults
+) -> tuple[str, str, frozenset[str] | None]:
+    """The model's name and provider as litellm knows them, and the arguments that it takes; None
+    if litellm does not know."""
+    try:
+        name, provider, _, _ = litellm.get_llm_provider(model, api_base=options.api_base)
+        takes = litellm.get_supported_openai_params(name, provider, base_model=options.base_model)
+    except Exception as error:  # noqa: BLE001 -- litellm raises what its providers' code does
+        failure = faults.of(error)
+    else:
+        return name, provider, None if takes is None else frozenset(takes)
+    raise failure
 
 
 def _fixed(model: str, options: Options) -> Mapping[str, Any]:

@@ -61,8 +61,20 @@ KINDS: Mapping[str, type[BackendError]] = {
 """By the name of a class of litellm's; a class that is missing counts as the first of its bases
 that is not. Anything else is a failure of the server's."""
 
+_BY_STATUS: Mapping[int, type[BackendError]] = {
+    401: Unauthorized,
+    403: Unauthorized,
+    404: NoSuchModel,
+    408: TimedOut,
+    429: RateLimited,
+}
+"""What litellm's APIError, its class for statuses that have none, means by its status."""
+
 _PREFIX = re.compile(r"^(?:litellm\.)?\w*(?:Error|Exception|Timeout)\b(?: -|:)\s*")
 """How litellm begins its messages, once or several times."""
+
+_NO_KEY = re.compile(r"missing credentials|api[_ ]key.*(?:must be|required|set)", re.IGNORECASE)
+"""How clients read that were given no key."""
 
 _SECRET = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL")
 """How the names of environment variables read that hold secrets."""
@@ -85,6 +97,8 @@ class Faults:
         error = getattr(error, "original_exception", None) or error
         kind = _kind(error)
         said = _clean(str(getattr(error, "message", "") or error))
+        if kind is ServerFailed and _NO_KEY.search(said):
+            return self.no_key(said)
         if kind is Unauthorized:
             # Servers quote keys, in part.
             return Unauthorized(f"{self._name} refuses {self._the_key()}")
@@ -118,8 +132,8 @@ class Faults:
 def _kind(error: Exception) -> type[BackendError]:
     names = (base.__name__ for base in type(error).__mro__)
     kind = next((KINDS[name] for name in names if name in KINDS), ServerFailed)
-    if type(error).__name__ == "APIError" and 400 <= (_status(error) or 500) < 500:
-        return BadRequest
+    if type(error).__name__ == "APIError" and (refused := _status(error)) < 500:
+        return _BY_STATUS.get(refused, BadRequest)
     if kind not in (Unreachable, ServerFailed):
         return kind
     for cause in _causes(error):
@@ -140,9 +154,9 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
-def _status(error: Exception) -> int | None:
+def _status(error: Exception) -> int:
     status = getattr(error, "status_code", None)
-    return status if isinstance(status, int) else None
+    return status if isinstance(status, int) and status >= 400 else 500
 
 
 def _headers(error: Exception) -> Mapping[str, str]:

@@ -9,7 +9,7 @@ from ...compiler.values import ToolCall
 from ..base import Piece, Request, TokenLogprob
 from .faults import Faults
 
-__all__ = ["Streamed", "vector", "whole"]
+__all__ = ["Streamed", "usage_in", "vector", "whole"]
 
 _CHARS = 4
 """Characters in a token, where nobody says."""
@@ -59,13 +59,9 @@ class Streamed:
         self._counted += 1
         return Piece(self._draw, text, completion_tokens=1, reasoning=reasoning, logprobs=logprobs)
 
-    def end(self, stream: Any) -> Piece:
-        """The last piece. Raises `ServerFailed` for a stream that was cut off: litellm then makes
-        an end up."""
-        if not (stream.received_finish_reason or stream.intermittent_finish_reason):
-            raise self._faults.unreadable("ended before the reply did")
-        told = [chunk.usage for chunk in stream.chunks if getattr(chunk, "usage", None)]
-        prompt, cached, completion = _spent(told[-1] if told else None, self._request)
+    def end(self, usage: Any) -> Piece:
+        """The last piece, by what the server says was spent, if it does."""
+        prompt, cached, completion = _spent(usage, self._request)
         change = 0 if completion is None else completion - self._counted
         calls = tuple(ToolCall(*call) for _, call in sorted(self._calls.items()))
         finish = "tools" if calls and self.finish == "stop" else self.finish
@@ -77,6 +73,22 @@ class Streamed:
         heard[0] = call.id or heard[0]
         heard[1] += call.function.name or ""
         heard[2] += call.function.arguments or ""
+
+
+async def usage_in(stream: Any) -> Any:
+    """What the server says was spent, once a stream has told its finish; None if it does not.
+
+    Asked to go on, litellm would put all chunks together once more, count tokens itself where the
+    server told none, and keep that for callbacks; so the rest is read from below it.
+    """
+    told = [chunk.usage for chunk in stream.chunks if getattr(chunk, "usage", None)]
+    if told or not hasattr(stream.completion_stream, "__aiter__"):
+        return told[-1] if told else None
+    usage = None
+    async for chunk in stream.completion_stream:
+        found = chunk.get("usage") if isinstance(chunk, dict) else getattr(chunk, "usage", None)
+        usage = found or usage
+    return usage
 
 
 def whole(response: Any, request: Request, faults: Faults) -> Iterator[Piece]:
@@ -114,7 +126,7 @@ def whole(response: Any, request: Request, faults: Faults) -> Iterator[Piece]:
 
 def vector(response: Any, request: Request, faults: Faults) -> Piece:
     """The piece of an embedding. Raises `ServerFailed`."""
-    data = response.data or ()
+    data: Any = response.data or ()
     if len(data) != 1 or not (values := data[0]["embedding"]) or isinstance(values, str):
         raise faults.unreadable("gave no embedding")
     prompt, cached, _ = _spent(getattr(response, "usage", None), request)
@@ -149,7 +161,9 @@ def _shares(tokens: int | None, lengths: list[int]) -> list[int]:
     """The completion's tokens over the draws, by the lengths of their texts; the sum is exact."""
     if tokens is None:
         return [max(1, length // _CHARS) for length in lengths]
-    total, shares, before, given = sum(lengths) or 1, [], 0, 0
+    total = sum(lengths) or 1
+    shares: list[int] = []
+    before = given = 0
     for length in lengths[:-1]:
         before += length
         upto = tokens * before // total

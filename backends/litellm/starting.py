@@ -36,4 +36,5 @@ def started(work: Coroutine[Any, Any, _Result]) -> Generator[Any, Any, _Result]:
         # Cancels what the coroutine waits for next; the first request for it stays the only one.
         task.cancel()
         task.uncancel()
-    return (yield from work)
+    result = yield from work
+    return result

@@ -13,7 +13,7 @@ __all__ = ["lints"]
 
 def lints(plan: Plan) -> tuple[str, ...]:
     """What people should know of a plan: the notes of its passes, then the lints."""
-    return plan.graph.notes + (*_identical_draws(plan), *_unpriced(plan))
+    return (*plan.graph.notes, *_identical_draws(plan), *_unpriced(plan))
 
 
 def _unpriced(plan: Plan) -> Iterator[str]:
