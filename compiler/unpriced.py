@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from .errors import Fault
+from .errors import Fault, PlanRefused
 from .graph import Graph, Node
 from .registry import model_info
+from .spec import Budget
 
-__all__ = ["unlimited", "unpriced"]
+__all__ = ["refuse_dollars", "unlimited", "unpriced"]
 
 
 def unpriced(graph: Graph, nodes: Iterable[Node] | None = None) -> tuple[str, ...]:
@@ -38,6 +39,15 @@ def unlimited(graph: Graph) -> list[Fault]:
             told = f"say it at the model: {name}: {{…, price: {{prompt: …, completion: …}}}}"
             faults.append(Fault("unpriced", message, place, told))
     return faults
+
+
+def refuse_dollars(graph: Graph, budget: Budget) -> None:
+    """Raise `PlanRefused` if a budget from outside limits dollars that nobody can count."""
+    if budget.usd is not None and (names := unpriced(graph)):
+        raise PlanRefused(
+            f"dollars cannot be limited: nobody knows the price of {', '.join(names)}; "
+            "say it at the model: price: {prompt: …, completion: …}"
+        )
 
 
 def _reached(graph: Graph, model: str | None) -> Iterator[str]:

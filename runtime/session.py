@@ -11,6 +11,7 @@ from typing import Self
 from ..backends.base import Backend
 from ..compiler.plan import Plan
 from ..compiler.spec import Budget
+from ..compiler.unpriced import refuse_dollars
 from ..compiler.values import Question
 from .events import Bus, Event, Listener
 from .executor import Program
@@ -78,8 +79,11 @@ class Session:
         Questions are taken from the iterable only as they can be started, so memory does not grow
         with their number. The first error ends the batch and stops the others. `journal` keeps what
         arrives, and what it already holds is not asked for again. `budget` is for all of them
-        together, beside the pipeline's own for each.
+        together, beside the pipeline's own for each; it may limit dollars only where all prices
+        are known: `PlanRefused`.
         """
+        if budget is not None:
+            refuse_dollars(self.plan.graph, budget)
         batch = None if budget is None else Ledger("the batch", budget)
 
         async def answer(numbered: tuple[int, Asked]) -> Result:

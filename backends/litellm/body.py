@@ -20,12 +20,12 @@ that. Others have defaults of their own."""
 class Target:
     """A model as litellm knows it: where it is, and which arguments it takes."""
 
-    __slots__ = ("at_one", "faults", "fixed", "options", "takes")
+    __slots__ = ("at_one", "faults", "fixed", "options", "provider", "takes")
 
     def __init__(self, litellm: Any, model: str, options: Options, faults: Faults) -> None:
         """Raises `NoSuchModel`, `BadRequest` for an option that the provider has not."""
-        name, provider, takes = _known(litellm, model, options, faults)
-        self.takes = takes
+        name, provider, self.takes = _known(litellm, model, options, faults)
+        self.provider: str = provider
         self.at_one = provider in _AT_ONE or "claude" in name
         self.options = options
         self.faults = faults
@@ -82,7 +82,10 @@ def body(target: Target, request: Request, *, whole: bool) -> dict[str, Any]:
     if refused:
         raise target.faults.refused(f"takes no {', '.join(refused)}, says litellm")
     fields |= target.fixed
-    fields["messages"] = _messages(request)
+    marked = {} if target.provider == "hosted_vllm" else {"prefix": True}
+    fields["messages"] = _messages(request, marked)
+    if beyond := _beyond(target, request):
+        fields["extra_body"] = {**beyond, **fields.get("extra_body", {})}
     if request.top_k:
         fields["top_k"] = request.top_k
     if not whole:
@@ -116,6 +119,18 @@ def _asked(target: Target, request: Request) -> dict[str, Any]:
     return fields
 
 
+def _beyond(target: Target, request: Request) -> Mapping[str, Any]:
+    """Fields that litellm does not know, but passes on."""
+    fields: dict[str, Any] = {}
+    if request.prefix and target.provider == "hosted_vllm":
+        fields |= {"continue_final_message": True, "add_generation_prompt": False}
+    if target.options.purpose:
+        purpose = request.purpose
+        told = {"role": purpose.role, "question": purpose.question, "shown": purpose.shown}
+        fields["polyarch"] = told
+    return fields
+
+
 def embedded(target: Target, request: Request) -> dict[str, Any]:
     """The arguments of `aembedding`."""
     text = "\n\n".join(message.text for message in request.messages)
@@ -126,10 +141,10 @@ def _thinking(most: int) -> Mapping[str, Any]:
     return {"type": "enabled", "budget_tokens": most} if most else {"type": "disabled"}
 
 
-def _messages(request: Request) -> list[dict[str, Any]]:
+def _messages(request: Request, marked: Mapping[str, Any]) -> list[dict[str, Any]]:
     messages = [_message(message) for message in request.messages]
     if request.prefix:
-        messages.append({"role": "assistant", "content": request.prefix, "prefix": True})
+        messages.append({"role": "assistant", "content": request.prefix, **marked})
     return messages
 
 

@@ -80,6 +80,9 @@ class Options(BaseModel):
     """Whether a chat may end with the beginning of the reply."""
     embeddings: bool | None = None
     """Whether the model makes embeddings."""
+    purpose: bool = False
+    """Whether a request's purpose is sent as the field `polyarch`, which `polyarch serve-model`
+    reads: models with a prompt format of their own render from it."""
     context: _Whole | None = None
     """The longest prompt and completion together, in tokens. Left out: the longest prompt by the
     table, else 128,000."""

@@ -29,6 +29,8 @@ from polyarch.compiler.errors import (
     SpecError,
 )
 from polyarch.compiler.model import Capability, Price
+from polyarch.compiler.spec import Budget
+from polyarch.runtime.session import Session
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -254,16 +256,21 @@ def test_openai_has_the_tables_prices() -> None:
     assert (own.priced, own.price) == (False, Price())
 
 
-def test_a_batch_of_unknown_price_cannot_be_limited(tmp_path: Path) -> None:
+def test_a_batch_of_unknown_price_cannot_be_limited(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "p.yaml").write_text(written("litellm/openai/my-own", "calls: 9"))
     (tmp_path / "in.jsonl").write_text('"What?"\n')
     arguments = ["run", "p.yaml", "--in", "in.jsonl", "--out", "out.jsonl", "--budget", "usd=5"]
-    here = Path.cwd()
-    os.chdir(tmp_path)
-    try:
-        done = CliRunner().invoke(cli, arguments)
-    finally:
-        os.chdir(here)
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(cli, arguments)
     assert done.exit_code != 0
-    told = done.output + str(done.exception)
-    assert "nobody knows the price of m" in told or isinstance(done.exception, PlanRefused)
+    assert "nobody knows the price of m" in " ".join(done.output.split())
+    assert not (tmp_path / "out.jsonl").exists()
+
+
+async def test_a_map_of_unknown_price_cannot_be_limited() -> None:
+    made = compiled(written("litellm/openai/my-own", "calls: 9"))
+    async with Session(made) as session:
+        with pytest.raises(PlanRefused, match="nobody knows the price of m"):
+            await anext(session.map(["What?"], budget=Budget(usd=5)))
