@@ -175,6 +175,7 @@ def _headers(error: Exception) -> Mapping[str, str]:
 
 def _clean(said: str) -> str:
     """What a server said: one line, without litellm's frame around it, secrets masked."""
+    said = said.partition("Traceback (most recent call last)")[0]
     while shorter := _PREFIX.match(said):
         said = said[shorter.end() :]
     said = _message(said)
