@@ -23,9 +23,10 @@ def unpriced(graph: Graph, nodes: Iterable[Node] | None = None) -> tuple[str, ..
 
 
 def unlimited(graph: Graph) -> list[Fault]:
-    """A fault for each budget in dollars over a model whose price is not known."""
-    faults = []
-    for scope, budget in graph.budgets.items():
+    """A fault for each model whose price is not known under a budget in dollars: at the outermost
+    of them."""
+    faults: dict[str, Fault] = {}
+    for scope, budget in sorted(graph.budgets.items()):
         if budget.usd is None:
             continue
         inside = [
@@ -34,11 +35,11 @@ def unlimited(graph: Graph) -> list[Fault]:
             if not scope or node.scope == scope or node.scope.startswith(f"{scope}.")
         ]
         for name in unpriced(graph, inside):
-            place = graph.place.of("budget.usd") if not scope else inside[0].place.step
+            place = inside[0].place.of("budget") if scope else graph.place.of("budget.usd")
             message = f"dollars cannot be limited: nobody knows the price of {name}"
             told = f"say it at the model: {name}: {{…, price: {{prompt: …, completion: …}}}}"
-            faults.append(Fault("unpriced", message, place, told))
-    return faults
+            faults.setdefault(name, Fault("unpriced", message, place, told))
+    return list(faults.values())
 
 
 def refuse_dollars(graph: Graph, budget: Budget) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ..graph import Graph
 from ..op import Source
 from ..plan import Plan
+from ..spec import Limits
 from ..unpriced import unpriced
 
 __all__ = ["lints"]
@@ -13,13 +15,32 @@ __all__ = ["lints"]
 
 def lints(plan: Plan) -> tuple[str, ...]:
     """What people should know of a plan: the notes of its passes, then the lints."""
-    return (*plan.graph.notes, *_identical_draws(plan), *_unpriced(plan))
+    return (
+        *plan.graph.notes,
+        *_identical_draws(plan),
+        *_loose_limits(plan.graph),
+        *_unpriced(plan.graph),
+    )
 
 
-def _unpriced(plan: Plan) -> Iterator[str]:
+def _unpriced(graph: Graph) -> Iterator[str]:
     """Models that seem to cost nothing, since nobody knows what they cost."""
-    for name in unpriced(plan.graph):
+    for name in unpriced(graph):
         yield f"the price of {name} is not known and counts as 0; say it with `price:`"
+
+
+def _loose_limits(graph: Graph) -> Iterator[str]:
+    """Limits larger than one around them, which is reached first."""
+    for scope, budget in graph.budgets.items():
+        for unit in Limits.model_fields:
+            limit = getattr(budget, unit)
+            above = [getattr(around, unit) for around in graph.around(scope.rpartition(".")[0])]
+            least = min((one for one in above if one is not None), default=None)
+            if scope and limit is not None and least is not None and limit > least:
+                yield (
+                    f"the budget of {scope} never binds at {limit:,g} {unit}: "
+                    f"one around it has {least:,g}"
+                )
 
 
 def _identical_draws(plan: Plan) -> Iterator[str]:
