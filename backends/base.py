@@ -23,6 +23,7 @@ __all__ = [
     "Piece",
     "Request",
     "TokenLogprob",
+    "needs",
     "refuse_unoffered",
 ]
 
@@ -147,19 +148,12 @@ _PER_MESSAGE = 8
 """Tokens that a chat template may add to a message."""
 
 
-def refuse_unoffered(name: str, offered: frozenset[Capability], request: Request) -> None:
-    """Refuse a request for more than a model offers, which would else be ignored.
+def needs(request: Request) -> Iterator[Capability]:
+    """What a request asks for beyond the reply to a chat.
 
-    A schema is not refused, since whoever asks checks the reply against it, nor are seeds and
-    several draws, which every request has. Raises `BadRequest`, naming all that is missing.
+    Not in it is a schema, since whoever asks checks the reply against it, nor what every request
+    has: draws and seeds.
     """
-    missing = [need.value for need in _needs(request) if need not in offered]
-    if missing:
-        raise BadRequest(f"{name} does not offer {', '.join(missing)}")
-
-
-def _needs(request: Request) -> Iterator[Capability]:
-    """What a request asks for beyond the reply to a chat."""
     if request.stop:
         yield Capability.STOP
     if request.prefix:
@@ -184,6 +178,16 @@ def _needs(request: Request) -> Iterator[Capability]:
         yield Capability.REWARD
     if any(_shows_images(message) for message in request.messages):
         yield Capability.IMAGES
+
+
+def refuse_unoffered(name: str, offered: frozenset[Capability], request: Request) -> None:
+    """Refuse a request for more than a model offers, which would else be ignored.
+
+    Raises `BadRequest`, naming all that is missing.
+    """
+    missing = [need.value for need in needs(request) if need not in offered]
+    if missing:
+        raise BadRequest(f"{name} does not offer {', '.join(missing)}")
 
 
 def _shows_images(message: Message) -> bool:

@@ -35,8 +35,18 @@ class Clients:
         if count > 1:
             held[self._loop] = (count - 1, before)
             return
+        await self._quiet()
         for key in self._keys() - before:
             await _close(self._cache.cache_dict.pop(key, None))
+
+    async def _quiet(self) -> None:
+        """Let the task end that litellm starts in a loop for callbacks, once they have run; it
+        starts another when it needs one."""
+        from litellm.litellm_core_utils.logging_worker import GLOBAL_LOGGING_WORKER as worker
+
+        if worker._bound_loop is self._loop:
+            await worker.flush()
+            await worker.stop()
 
     @property
     def _cache(self) -> Any:

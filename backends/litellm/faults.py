@@ -96,13 +96,15 @@ class Faults:
         """The error for whatever litellm raised."""
         error = getattr(error, "original_exception", None) or error
         kind = _kind(error)
-        said = _clean(str(getattr(error, "message", "") or error))
+        told = str(getattr(error, "message", "") or error)
+        said = _clean(told)
         if kind is ServerFailed and _NO_KEY.search(said):
             return self.no_key(said)
         if kind is Unauthorized:
             # Servers quote keys, in part.
             return Unauthorized(f"{self._name} refuses {self._the_key()}")
-        if issubclass(kind, BadRequest) and TOO_LONG.search(said):
+        too_long = TOO_LONG.search(told) or _code(error) == "context_length_exceeded"
+        if kind is BadRequest and too_long:
             kind = TooLong
         if kind is TimedOut:
             return TimedOut(f"{self._name} said nothing for too long")
@@ -152,6 +154,11 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
         seen.add(id(error))
         yield error
         error = error.__cause__ or error.__context__
+
+
+def _code(error: Exception) -> object:
+    """The code in the server's own error, where its client keeps it."""
+    return next((c for cause in _causes(error) if (c := getattr(cause, "code", None))), None)
 
 
 def _status(error: Exception) -> int:

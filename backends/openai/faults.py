@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping
 
 import aiohttp
@@ -54,6 +55,10 @@ WORDS: Mapping[str, int] = {
 _REFUSED = frozenset({400, 413, 422})
 """Statuses of a request that may be too long."""
 
+_ABOUT_N = re.compile(
+    r"""(?:parameter|argument|field)s?:? *["'`]?n\b|(?:^|[\s"'`])n["'`]? *(?:>|=|must|is|can)"""
+)
+
 
 class Faults:
     """Makes errors of one model at one address. Their messages never hold the key."""
@@ -76,6 +81,13 @@ class Faults:
         if 300 <= status < 400:
             said = f"it redirects to {headers.get('Location', 'nowhere').split('?')[0]}"
         return self._made(status, code, said, retry_after(headers))
+
+    def about_n(self, status: int, body: bytes) -> bool:
+        """Whether a request is refused because it asks for several draws."""
+        if status not in _REFUSED:
+            return False
+        _, said = _error(body)
+        return _param(body) == "n" or _ABOUT_N.search(said) is not None
 
     def told(self, error: object) -> BackendError:
         """The error for an error object in the middle of a success."""
@@ -150,6 +162,16 @@ def _error(body: bytes) -> tuple[str | int, str]:
         # {"error": …} of OpenAI; the error itself, of old vLLM; {"detail": …} of FastAPI.
         return _fields(value.get("error") or value)
     return "", json.dumps(value)
+
+
+def _param(body: bytes) -> object:
+    """The field that a failure names."""
+    try:
+        value = json.loads(body)
+    except ValueError:
+        return None
+    error = value.get("error") if isinstance(value, dict) else None
+    return error.get("param") if isinstance(error, dict) else None
 
 
 def _fields(error: object) -> tuple[str | int, str]:

@@ -17,10 +17,19 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..backends.base import ModelInfo, Piece
 from ..compiler.errors import PolyarchError
-from . import asked as reading
-from .asked import Asked
+from .asked import Asked, chat, text
 from .connection import Gone, while_connected
-from .failures import BUSY, NO_KEY, TOO_LARGE, WRONG_HOST, Failure, failure, missing, unexpected
+from .failures import (
+    BUSY,
+    NO_KEY,
+    NOT_JSON,
+    TOO_LARGE,
+    WRONG_HOST,
+    Failure,
+    failure,
+    missing,
+    unexpected,
+)
 from .gate import Full, Gate
 from .keys import Keys, loopback
 from .metrics import METRICS_TYPE, Metrics
@@ -114,11 +123,11 @@ class _Endpoint:
 
     async def chat(self, request: HTTPRequest) -> ASGIApp:
         """POST /v1/chat/completions."""
-        return await self._answer(request, reading.chat)
+        return await self._answer(request, chat)
 
     async def text(self, request: HTTPRequest) -> ASGIApp:
         """POST /v1/completions."""
-        return await self._answer(request, reading.text)
+        return await self._answer(request, text)
 
     def _model(self) -> Mapping[str, Any]:
         return {
@@ -138,6 +147,8 @@ class _Endpoint:
         read: Callable[[bytes, Callable[[str], ModelInfo | None]], Asked],
     ) -> ASGIApp:
         try:
+            if "json" not in request.headers.get("content-type", ""):
+                return self._refuse(NOT_JSON)
             raw = await _body(request)
             if raw is None:
                 return self._refuse(TOO_LARGE)

@@ -101,7 +101,9 @@ def _read(shape: type[BodyT], raw: bytes) -> BodyT:
     try:
         return shape.model_validate_json(raw)
     except ValidationError as error:
-        problem = error.errors(include_url=False, include_input=False)[0]
+        problems = error.errors(include_url=False, include_input=False)
+    # What is missing may only be misspelt.
+    problem = next((p for p in problems if p["type"] == "extra_forbidden"), problems[0])
     place = ".".join(map(str, problem["loc"]))
     if problem["type"] == "extra_forbidden":
         hint = nearest(place, shape.model_fields)
@@ -207,7 +209,8 @@ def _tools(body: ChatBody) -> tuple[Tool, ...]:
 
 
 def _guided(body: Body, info: ModelInfo) -> Mapping[str, Any]:
-    """What the reply must meet, which a server, unlike an operator, has to promise."""
+    """What the reply must meet. A server has to promise a schema; only polyarch's operators, which
+    send their purpose, check replies against it themselves."""
     found: dict[str, Any] = {}
     form, outputs = body.response_format, body.structured_outputs
     if form is not None and form.type == "json_object":
@@ -226,7 +229,8 @@ def _guided(body: Body, info: ModelInfo) -> Mapping[str, Any]:
         found |= {name: value for name, value in told.items() if value is not None}
     if len(found) > 1:
         raise Unreadable("a reply can be bound to one form", "structured_outputs")
-    if "schema" in found and Capability.GUIDED_JSON not in info.capabilities:
+    unbound = Capability.GUIDED_JSON not in info.capabilities and body.polyarch is None
+    if "schema" in found and unbound:
         where = "response_format" if form is not None else "structured_outputs"
         raise Unreadable(f"{body.model} does not offer {Capability.GUIDED_JSON.value}", where)
     return found

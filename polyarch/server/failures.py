@@ -23,6 +23,7 @@ from ..compiler.errors import (
 
 __all__ = [
     "BUSY",
+    "NOT_JSON",
     "NO_KEY",
     "TOO_LARGE",
     "WRONG_HOST",
@@ -65,6 +66,8 @@ NO_KEY = Failure(
     401, "a valid key is needed: Authorization: Bearer …", "authentication_error", "invalid_api_key"
 )
 WRONG_HOST = Failure(403, "a server without a key answers to this machine's own names alone")
+# A page of another site could send anything else without asking the browser first.
+NOT_JSON = Failure(415, "the body of a request is JSON: Content-Type: application/json")
 TOO_LARGE = Failure(413, "the body of the request is too large")
 BUSY = Failure(503, "too many requests wait", _OURS, "overloaded", retry_after=1.0)
 

@@ -47,7 +47,8 @@ class Reply:
         draw.offset += len(piece.text)
         told = self._head("chat.completion.chunk")
         if piece.prompt_logprobs:
-            told["prompt_logprobs"] = _prompt_logprobs(piece.prompt_logprobs)
+            place = told if self._asked.chat else choice
+            place["prompt_logprobs"] = _prompt_logprobs(piece.prompt_logprobs)
         told["choices"] = [choice]
         if self._asked.continuous:
             told["usage"] = self._usage(draw.tokens)
@@ -75,8 +76,11 @@ class Reply:
         told = self._head("chat.completion")
         told["choices"] = [self._whole(index, draw) for index, draw in self._draws.items()]
         told["usage"] = self._usage(self.completion_tokens)
-        if first := next(d.prompt_logprobs for d in self._draws.values()):
-            told["prompt_logprobs"] = _prompt_logprobs(tuple(first))
+        found = next((d.prompt_logprobs for d in self._draws.values() if d.prompt_logprobs), None)
+        if found:
+            # Of a chat they are the reply's, of a text completion the choice's, as with vLLM.
+            place = told if self._asked.chat else told["choices"][0]
+            place["prompt_logprobs"] = _prompt_logprobs(tuple(found))
         return told
 
     def _hear(self, piece: Piece) -> _Draw:
@@ -87,7 +91,7 @@ class Reply:
         draw.tokens += piece.completion_tokens
         return draw
 
-    def _whole(self, index: int, draw: _Draw) -> Mapping[str, Any]:
+    def _whole(self, index: int, draw: _Draw) -> dict[str, Any]:
         said: Any = draw.text
         if self._asked.chat:
             said = {"role": "assistant", "content": draw.text or None if draw.calls else draw.text}

@@ -42,7 +42,10 @@ def _subject(name: str, shape: dict[str, Json]) -> Subject:
         _NAME,
         info(_NAME, options),
         opened,
-        endless_draws=8 if "n" in options else 32,
+        endless_draws=32,
+        # Several draws of one request come whole.
+        streams="n" not in options,
+        counts_draws="n" not in options,
     )
 
 
