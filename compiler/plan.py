@@ -17,6 +17,7 @@ from .passes import apply
 from .price import Cost, price
 from .sharing import Share, sharing
 from .spec import Budget
+from .unpriced import unlimited
 from .verify import ANY_QUESTION
 
 if TYPE_CHECKING:
@@ -76,7 +77,8 @@ class Plan:
 def plan(graph: Graph, question: Amount = ANY_QUESTION) -> Plan:
     """Run all passes over a built graph and price the result.
 
-    Raises `SpecError` if a pass finds a fault.
+    Raises `SpecError` if a pass finds a fault, or dollars are limited of a model whose price is
+    not known.
     """
     for node in graph.nodes.values():
         if INPUT in node.inputs:
@@ -84,6 +86,8 @@ def plan(graph: Graph, question: Amount = ANY_QUESTION) -> Plan:
             raise SpecError([Fault("input", message, node.place.of("from"))])
     for _, made in apply(graph):
         graph = made
+    if faults := unlimited(graph):
+        raise SpecError(faults)
     flows, _ = infer(graph, question)
     costs, total = price(graph, question)
     return Plan(graph, question, flows, costs, total)

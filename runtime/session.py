@@ -12,6 +12,7 @@ from ..backends.base import Backend
 from ..compiler.execution import Executor
 from ..compiler.plan import Plan
 from ..compiler.spec import Budget
+from ..compiler.unpriced import refuse_dollars
 from ..compiler.values import Question
 from .events import Bus, Event, Listener
 from .executor import Program
@@ -109,8 +110,11 @@ class Session:
         with their number. The first error ends the batch and stops the others; with `skip`, a
         question that fails is a result with its `error`, in its place. `journal` keeps what
         arrives, and what it already holds is not asked for again. `budget` is for all of them
-        together, beside the pipeline's own for each.
+        together, beside the pipeline's own for each; it may limit dollars only where all prices
+        are known: `PlanRefused`.
         """
+        if budget is not None:
+            refuse_dollars(self.plan.graph, budget)
         batch = None if budget is None else Ledger(BATCH, budget)
         skip = on_error == "skip"
 

@@ -7,11 +7,13 @@ set. Nothing of this needs the network, or aiohttp, before the first request.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
 
 from ...compiler.errors import MissingPackage
 from ...compiler.values import Json
 from ..base import Backend, Capability, ModelInfo
+from ..prices import listed
 from .options import Options, checked
 
 __all__ = ["BY_OPTION", "OFFERS", "Options", "info", "open_backend"]
@@ -38,8 +40,13 @@ BY_OPTION: Mapping[Capability, str] = MappingProxyType(
 
 
 def info(model: str, options: Mapping[str, Json]) -> ModelInfo:
-    """What the options say of the model. Raises `BadRequest`."""
-    return checked(model, options).info
+    """What the options say of the model; for OpenAI's own, litellm's table has the price, where it
+    is installed. Raises `BadRequest`."""
+    settings = checked(model, options)
+    known = listed(f"openai/{model}") if settings.openai else None
+    if known is None or known.price is None:
+        return replace(settings.info, priced=False)
+    return replace(settings.info, price=known.price)
 
 
 def open_backend(model: str, options: Mapping[str, Json]) -> Backend:

@@ -15,6 +15,7 @@ import aiohttp
 from yarl import URL
 
 from ...compiler.values import Image
+from ..apart import apart
 from ..base import Backend, Draw, Piece, Request
 from .body import body
 from .faults import Faults
@@ -60,7 +61,7 @@ class OpenAI(Backend):
         """Answer a request, with a piece for each draw that something arrived of."""
         if len(request.draws) == 1 or self._together:
             return self._one(request)
-        return self._tried(request) if self._together is None else self._apart(request)
+        return self._tried(request) if self._together is None else apart(self._one, request)
 
     def prompt_tokens(self, request: Request) -> int:
         """An upper bound: bytes of text; for an image what most models need at most."""
@@ -151,47 +152,9 @@ class OpenAI(Backend):
                 yield piece
         self._together = not left
         if left:
-            async with aclosing(self._apart(replace(request, draws=tuple(left)))) as pieces:
+            async with aclosing(apart(self._one, replace(request, draws=tuple(left)))) as pieces:
                 async for piece in pieces:
                     yield piece
-
-    async def _apart(self, request: Request) -> AsyncGenerator[Piece, None]:
-        """An HTTP request for each draw, all at once. The first draw ends last, since it is charged
-        with all their prompts."""
-        told: asyncio.Queue[Piece | asyncio.Task[None]] = asyncio.Queue()
-        first = request.draws[0].index
-        tasks = [asyncio.create_task(self._collect(request, d, told)) for d in request.draws]
-        for task in tasks:
-            task.add_done_callback(told.put_nowait)
-        last: Piece | None = None
-        left = len(tasks)
-        try:
-            while left:
-                got = await told.get()
-                if isinstance(got, asyncio.Task):
-                    got.result()
-                    left -= 1
-                    continue
-                if got.prompt_tokens and got.draw != first:
-                    yield Piece(first, "", got.prompt_tokens, got.cached_tokens)
-                    got = replace(got, prompt_tokens=0, cached_tokens=0)
-                if got.draw == first and got.finish:
-                    last = got
-                else:
-                    yield got
-            if last is not None:
-                yield last
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-
-    async def _collect(
-        self, request: Request, draw: Draw, told: asyncio.Queue[Piece | asyncio.Task[None]]
-    ) -> None:
-        async with aclosing(self._one(replace(request, draws=(draw,)))) as pieces:
-            async for piece in pieces:
-                told.put_nowait(piece)
 
     async def _post(self, encoded: bytes) -> aiohttp.ClientResponse:
         client = self._client or self._open()

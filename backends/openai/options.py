@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from ...compiler.errors import BadRequest
 from ...compiler.model import Capability, ModelInfo
-from ...compiler.names import nearest
 from ...compiler.values import Json
+from .. import settings
+from ..settings import address, more_fields, open_headers
 
 __all__ = ["Options", "checked"]
 
 _OPENAI = "https://api.openai.com/v1"
 _KEY = "OPENAI_API_KEY"
-
-_SECRET = frozenset({"api-key", "authorization", "cookie", "proxy-authorization", "x-api-key"})
-"""Headers that hold keys."""
 
 _WRITTEN = frozenset(
     {
@@ -105,35 +100,17 @@ class Options(BaseModel):
     @field_validator("base_url")
     @classmethod
     def _is_an_address(cls, url: str) -> str:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError("is an address like https://host:port/v1")
-        if parts.username is not None or parts.password is not None:
-            raise ValueError("must hold no user and password: name the key's variable in key_env")
-        if parts.query or parts.fragment:
-            raise ValueError("ends with its path: no ? and no #")
-        return url.rstrip("/")
+        return address(url)
 
     @field_validator("headers")
     @classmethod
     def _holds_no_secrets(cls, headers: Mapping[str, str]) -> Mapping[str, str]:
-        for name, value in headers.items():
-            if name.lower() in _SECRET:
-                raise ValueError(f"{name} is for keys: name the key's variable in key_env")
-            if not (name + value).isprintable():
-                raise ValueError(f"{name!r} holds a character that no header can")
-        return headers
+        return open_headers(headers)
 
     @field_validator("extra")
     @classmethod
     def _adds_only(cls, extra: Mapping[str, Any]) -> Mapping[str, Any]:
-        if taken := sorted(_WRITTEN & extra.keys()):
-            raise ValueError(f"{taken[0]} is written by polyarch")
-        try:
-            json.dumps(extra)
-        except TypeError as error:
-            raise ValueError(f"cannot be written as JSON: {error}") from error
-        return extra
+        return more_fields(extra, _WRITTEN)
 
     @property
     def openai(self) -> bool:
@@ -190,19 +167,4 @@ class Options(BaseModel):
 
 def checked(model: str, options: Mapping[str, Json]) -> Options:
     """The options of a model. Raises `BadRequest`, which names the one that is wrong."""
-    try:
-        return Options.model_validate(dict(options))
-    except ValidationError as error:
-        problem = error.errors(include_url=False, include_input=False)[0]
-    # The value is not shown, nor chained: it may be a key in the wrong place.
-    name = ".".join(map(str, problem["loc"]))
-    if problem["type"] == "extra_forbidden":
-        hint = nearest(name, Options.model_fields)
-        raise BadRequest(f"openai/{model} has no option {name!r}; {hint}")
-    if problem["type"] == "string_pattern_mismatch":
-        raise BadRequest(
-            f"option {name} of openai/{model} is the name of an environment variable, "
-            f"like {_KEY}, not a key"
-        )
-    told = problem["msg"].removeprefix("Value error, ")
-    raise BadRequest(f"option {name} of openai/{model}: {told}")
+    return settings.checked(Options, f"openai/{model}", options)

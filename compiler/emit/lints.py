@@ -9,6 +9,7 @@ from ..lacks import lacks
 from ..op import Source
 from ..plan import Plan
 from ..spec import Limits
+from ..unpriced import unpriced
 
 __all__ = ["lints"]
 
@@ -23,7 +24,14 @@ def lints(plan: Plan) -> tuple[str, ...]:
         *_loose_limits(plan.graph),
         *_slow(plan),
         *_unconfined(plan),
+        *_unpriced(plan.graph),
     )
+
+
+def _unpriced(graph: Graph) -> Iterator[str]:
+    """Models that seem to cost nothing, since nobody knows what they cost."""
+    for name in unpriced(graph):
+        yield f"the price of {name} is not known and counts as 0; say it with `price:`"
 
 
 def _loose_limits(graph: Graph) -> Iterator[str]:
