@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from ...compiler.errors import BadRequest
@@ -21,7 +22,7 @@ _TASKS: Mapping[str, Mapping[str, str]] = {
 def arguments(model: str, options: Options) -> dict[str, Any]:
     """The fields of vLLM's `AsyncEngineArgs`. Models with equal ones can share an engine."""
     made: dict[str, Any] = {
-        "model": options.path or model,
+        "model": str(Path(options.path).expanduser()) if options.path else model,
         **_TASKS[options.task],
         "dtype": options.dtype,
         "tensor_parallel_size": options.tensor_parallel_size,

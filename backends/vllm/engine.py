@@ -11,6 +11,7 @@ from typing import Any
 
 from .arguments import known
 from .faults import Faults
+from .stats import Queue, queue_logger
 
 __all__ = ["Engine", "Running"]
 
@@ -21,6 +22,9 @@ _ENVIRONMENT = {
 }
 """What vLLM reads of the environment, where the user said nothing: results go to standard output,
 and nobody is told what runs here."""
+
+_GRACE = 20.0
+"""Seconds in which the engine's processes may end by themselves."""
 
 
 class Engine:
@@ -55,7 +59,7 @@ class Engine:
             running = await asyncio.shield(starting)
         except Exception:  # noqa: BLE001 -- it did not start, so there is nothing to end
             return
-        await asyncio.shield(asyncio.create_task(asyncio.to_thread(running.llm.shutdown)))
+        await asyncio.shield(asyncio.create_task(asyncio.to_thread(running.end)))
 
     @property
     def running(self) -> Running | None:
@@ -85,7 +89,7 @@ class Engine:
     async def _start(self, dead: Running | None) -> Running:
         try:
             if dead is not None:
-                await asyncio.to_thread(dead.llm.shutdown)
+                await asyncio.to_thread(dead.end)
             return await asyncio.to_thread(self._open)
         except Exception as error:  # noqa: BLE001 -- vLLM raises whatever its parts do
             failure = self._faults.start(error)
@@ -97,11 +101,9 @@ class Engine:
         from vllm.engine.arg_utils import AsyncEngineArgs
         from vllm.v1.engine.async_llm import AsyncLLM
 
-        from .stats import Queue
-
         known(self._name, self._extra, (field.name for field in fields(AsyncEngineArgs)))
         settings = AsyncEngineArgs(**self.arguments)
-        return Running(AsyncLLM.from_engine_args(settings, stat_loggers=[Queue]))
+        return Running(AsyncLLM.from_engine_args(settings, stat_loggers=[queue_logger()]))
 
 
 class Running:
@@ -111,9 +113,17 @@ class Running:
 
     def __init__(self, llm: Any) -> None:
         self.llm = llm
-        self.queue = next(told for told in llm.logger_manager.stat_loggers if hasattr(told, "hits"))
+        self.queue = next(t for t in llm.logger_manager.stat_loggers if isinstance(t, Queue))
 
     @property
     def context(self) -> int:
         """The longest prompt and completion together, in tokens."""
         return int(self.llm.model_config.max_model_len)
+
+    def end(self) -> None:
+        """End the engine's processes, and wait until they are gone. Blocks."""
+        manager = self.llm.engine_core.resources.engine_manager
+        processes = list(getattr(manager, "processes", ()))
+        self.llm.shutdown(timeout=_GRACE)
+        for process in processes:
+            process.join()

@@ -150,7 +150,10 @@ def checked(model: str, options: Mapping[str, Json]) -> Options:
         found = Options.model_validate(dict(options))
     except ValidationError as error:
         raise _refused(model, error) from None
-    if found.path and not Path(found.path).is_dir():
+    named = found.chat_template
+    if named is not None and "{" not in named and not Path(named).expanduser().is_file():
+        raise BadRequest(f"option chat_template of vllm/{model}: no file {named!r}")
+    if found.path and not Path(found.path).expanduser().is_dir():
         raise BadRequest(f"option path of vllm/{model}: no folder {found.path!r}")
     return found
 
