@@ -7,14 +7,24 @@ say was spent; when the caller closes the iterator, the backend aborts the work 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+from ..compiler.errors import BadRequest
 from ..compiler.model import Capability, ModelInfo
-from ..compiler.values import Json, Message, Purpose, TokenLogprob, Tool, ToolCall
+from ..compiler.values import Image, Json, Message, Purpose, TokenLogprob, Tool, ToolCall
 
-__all__ = ["Backend", "Capability", "Draw", "ModelInfo", "Piece", "Request", "TokenLogprob"]
+__all__ = [
+    "Backend",
+    "Capability",
+    "Draw",
+    "ModelInfo",
+    "Piece",
+    "Request",
+    "TokenLogprob",
+    "refuse_unoffered",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,3 +152,48 @@ class Backend(ABC):
 
 _PER_MESSAGE = 8
 """Tokens that a chat template may add to a message."""
+
+
+def refuse_unoffered(name: str, offered: frozenset[Capability], request: Request) -> None:
+    """Refuse a request for more than a model offers, which would else be ignored.
+
+    A schema is not refused, since whoever asks checks the reply against it, nor are seeds and
+    several draws, which every request has. Raises `BadRequest`, naming all that is missing.
+    """
+    missing = [need.value for need in _needs(request) if need not in offered]
+    if missing:
+        raise BadRequest(f"{name} does not offer {', '.join(missing)}")
+
+
+def _needs(request: Request) -> Iterator[Capability]:
+    """What a request asks for beyond the reply to a chat."""
+    if request.stop:
+        yield Capability.STOP
+    if request.prefix:
+        yield Capability.CONTINUATION
+    if request.regex:
+        yield Capability.GUIDED_REGEX
+    if request.grammar:
+        yield Capability.GUIDED_GRAMMAR
+    if request.choice:
+        yield Capability.GUIDED_CHOICE
+    if request.logprobs is not None:
+        yield Capability.LOGPROBS
+    if request.prompt_logprobs is not None:
+        yield Capability.PROMPT_LOGPROBS
+    if request.tools:
+        yield Capability.TOOLS
+    if request.thinking is not None:
+        yield Capability.THINKING
+    if request.wants == "embedding":
+        yield Capability.EMBEDDINGS
+    elif request.wants == "reward":
+        yield Capability.REWARD
+    if any(_shows_images(message) for message in request.messages):
+        yield Capability.IMAGES
+
+
+def _shows_images(message: Message) -> bool:
+    return not isinstance(message.content, str) and any(
+        isinstance(part, Image) for part in message.content
+    )

@@ -21,9 +21,11 @@ from ..compiler.errors import BadRequest, NoSuchModel, NotRecorded
 from ..compiler.model import Capability, ModelInfo
 from ..compiler.names import nearest
 from ..compiler.values import Json
-from .base import Backend, Piece, Request
+from .base import Backend, Piece, Request, refuse_unoffered
 
-__all__ = ["Recording", "Replay", "info", "open_backend"]
+__all__ = ["OFFERS", "Recording", "Replay", "info", "open_backend"]
+
+OFFERS = frozenset({Capability.DRAWS, Capability.CANCEL, Capability.SEED})
 
 
 class Recording(BaseModel):
@@ -67,8 +69,9 @@ class Replay(Backend):
 
         Raises `NotRecorded` for an item or draw that the folder does not hold, and for any request
         that is not the question itself: what a model would have said to another prompt is not
-        known.
+        known. Raises `BadRequest` for anything but the text of an answer.
         """
+        refuse_unoffered(f"replay/{self._model}", OFFERS | {Capability.STOP}, request)
         if request.purpose.role != "solve":
             raise NotRecorded(
                 f"step {request.step!r} asks to {request.purpose.role}; a recording only holds "
@@ -86,12 +89,17 @@ class Replay(Backend):
                     f"recorded with {recording.completion_tokens} tokens, more than "
                     f"max_tokens: {request.max_tokens}"
                 )
+            if any(stop in recording.text for stop in request.stop):
+                raise NotRecorded(
+                    f"draw {draw.number} of {self._model} for item {request.question!r} was "
+                    f"recorded with more text than stop: {list(request.stop)} lets through"
+                )
             if self._latency:
                 await asyncio.sleep(recording.latency_s)
             yield Piece(
                 draw.index,
                 recording.text,
-                prompt_tokens=recording.prompt_tokens,
+                prompt_tokens=recording.prompt_tokens if draw is request.draws[0] else 0,
                 completion_tokens=recording.completion_tokens,
                 finish="stop",
             )
@@ -107,7 +115,7 @@ def info(model: str, options: Mapping[str, Json]) -> ModelInfo:
     return ModelInfo(
         context=1 << 20,
         max_tokens=1 << 16,
-        capabilities=frozenset({Capability.DRAWS, Capability.CANCEL, Capability.SEED}),
+        capabilities=OFFERS,
         max_draws=1 << 16,
         concurrency=1 << 16,
         roles=frozenset({"solve"}),

@@ -21,7 +21,7 @@ from ..compiler.errors import (
     Unreachable,
 )
 from ..compiler.model import Capability, ModelInfo
-from ..compiler.values import Json
+from ..compiler.values import Json, TokenLogprob, ToolCall
 from .base import Backend, Draw, Piece, Request
 
 __all__ = ["Log", "Script", "Scripted", "info", "open_backend"]
@@ -45,12 +45,18 @@ _FAULTS: Mapping[str, type[BackendError]] = {
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """One scripted reply: its text, how long it takes in seconds, or the fault it ends with."""
+    """One scripted reply: its text, how long it takes in seconds, or the fault it ends with; and
+    whatever else a request may want, which a script must hold if it does."""
 
     text: str = ""
     latency: float = 0.0
     fault: BackendError | None = None
     finish: str = "stop"
+    reasoning: str = ""
+    logprobs: tuple[TokenLogprob, ...] = ()
+    prompt_logprobs: tuple[TokenLogprob, ...] = ()
+    calls: tuple[ToolCall, ...] = ()
+    values: tuple[float, ...] = ()
 
 
 Reply: TypeAlias = Callable[[Request, Draw], "str | Script"]
@@ -72,7 +78,8 @@ class Log:
 
 
 class Scripted(Backend):
-    """Replies from a function of request and draw, cut off at the request's `max_tokens`.
+    """Replies from a function of request and draw, cut off at the request's stop strings and
+    `max_tokens`. What a reply says besides its text is not cut.
 
     The latency of a draw is the script's own, else `latency`: seconds, or a function of request and
     draw. `log` counts what was asked, finished, cancelled and failed.
@@ -95,7 +102,10 @@ class Scripted(Backend):
         self._keep = keep
 
     async def generate(self, request: Request) -> AsyncGenerator[Piece, None]:
-        """Reply to each draw after its latency, the quickest first."""
+        """Reply to each draw after its latency, the quickest first.
+
+        Raises `BadRequest` where the request wants what the script does not hold.
+        """
         log, count = self.log, len(request.draws)
         log.requests += 1
         log.asked += count
@@ -112,17 +122,13 @@ class Scripted(Backend):
                 if latency > waited:
                     await asyncio.sleep(latency - waited)
                     waited = latency
-                if script.fault is not None:
-                    log.failed += 1
-                    left -= 1
-                    raise script.fault
-                log.finished += 1
                 left -= 1
-                text, finish = script.text, script.finish
-                if len(text) // _CHARS > request.max_tokens:
-                    text, finish = text[: _CHARS * request.max_tokens], "length"
-                tokens = max(1, len(text) // _CHARS)
-                yield Piece(index, text, completion_tokens=tokens, finish=finish)
+                fault = script.fault or _lacking(request, script)
+                if fault is not None:
+                    log.failed += 1
+                    raise fault
+                log.finished += 1
+                yield _piece(request, index, script)
         finally:
             log.cancelled += left
             log.under_way -= count
@@ -143,6 +149,41 @@ class Scripted(Backend):
         if len(scripts) > 1:
             scripts.sort(key=lambda s: (s[0], s[1]))
         return scripts
+
+
+def _piece(request: Request, index: int, script: Script) -> Piece:
+    """The whole reply, as far as the request lets it go."""
+    if request.wants != "text":
+        return Piece(index, finish="stop", values=script.values)
+    text, finish = script.text, "tools" if script.calls else script.finish
+    met = [at for stop in request.stop if stop and (at := text.find(stop)) >= 0]
+    if met:
+        text, finish = text[: min(met)], "stop"
+    if len(text) // _CHARS > request.max_tokens:
+        text, finish = text[: _CHARS * request.max_tokens], "length"
+    return Piece(
+        index,
+        text,
+        completion_tokens=max(1, (len(text) + len(script.reasoning)) // _CHARS),
+        finish=finish,
+        reasoning=script.reasoning,
+        logprobs=script.logprobs,
+        prompt_logprobs=script.prompt_logprobs if index == request.draws[0].index else (),
+        calls=script.calls,
+    )
+
+
+def _lacking(request: Request, script: Script) -> BadRequest | None:
+    """The error where a script does not hold what the request wants."""
+    if request.wants != "text":
+        missing = "" if script.values else f"values for the {request.wants}"
+    elif request.logprobs is not None and script.text and not script.logprobs:
+        missing = "logprobs"
+    elif request.prompt_logprobs is not None and not script.prompt_logprobs:
+        missing = "prompt_logprobs"
+    else:
+        missing = ""
+    return BadRequest(f"the script of this reply holds no {missing}") if missing else None
 
 
 def info(model: str, options: Mapping[str, Json]) -> ModelInfo:

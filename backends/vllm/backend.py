@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ...compiler.errors import BackendError
-from ..base import Backend, Draw, Piece, Request
+from ..base import Backend, Draw, Piece, Request, refuse_unoffered
 from .arguments import arguments
 from .engine import Engine, Running
 from .faults import Faults
@@ -59,14 +59,9 @@ class VLLM(Backend):
     def generate(self, request: Request) -> AsyncGenerator[Piece, None]:
         """Answer piece by piece. Raises `BadRequest` for what the engine was not started for,
         `TooLong` for a prompt that leaves no room, and `Unreachable` if its process dies."""
-        if request.wants != ("text" if self._options.task == "generate" else self._options.task):
-            raise self._faults.refused(
-                f"is started for task {self._options.task}, and asked for {request.wants}"
-            )
-        if request.tools:
-            raise self._faults.refused("does not read calls of tools: ask its server instead")
-        if request.thinking is not None:
-            raise self._faults.refused("cannot bound its thinking")
+        refuse_unoffered(f"vllm/{self._model}", self._options.offers, request)
+        if request.wants == "text" and self._options.task != "generate":
+            raise self._faults.refused(f"is started for task {self._options.task}, not for texts")
         return self._texts(request) if request.wants == "text" else self._values(request)
 
     def prompt_tokens(self, request: Request) -> int:
@@ -90,14 +85,19 @@ class VLLM(Backend):
     async def _texts(self, request: Request) -> AsyncGenerator[Piece, None]:
         running = await self._engine.started()
         prompt = await self._prompts.of(running, request)
-        single = self._options.seed or is_greedy(request)
-        if len(request.draws) == 1 or not single:
+        if len(request.draws) == 1 or not self._is_split(request):
             pieces = self._sampled(running, request, prompt, request.draws, billed=False)
         else:
             pieces = self._apart(running, request, prompt)
         async with aclosing(pieces):
             async for piece in pieces:
                 yield piece
+
+    def _is_split(self, request: Request) -> bool:
+        """Whether draws are asked for one by one: each with its own seed; or the likeliest, which
+        vLLM gives once a request; or with the prompt's probabilities, which are wanted once."""
+        own_seeds, prompt = self._options.seed, request.prompt_logprobs is not None
+        return own_seeds or prompt or is_greedy(request)
 
     async def _sampled(
         self,

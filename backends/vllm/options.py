@@ -113,12 +113,14 @@ class Options(BaseModel):
         return ModelInfo(
             context=context,
             max_tokens=self.max_tokens,
-            capabilities=self._offers(),
+            capabilities=self.offers,
             max_draws=self.max_draws if self.task == "generate" else 1,
             concurrency=256,
         )
 
-    def _offers(self) -> frozenset[Capability]:
+    @property
+    def offers(self) -> frozenset[Capability]:
+        """What the engine can do besides answering."""
         match self.task:
             case "reward":
                 return frozenset({Capability.REWARD, Capability.CANCEL})

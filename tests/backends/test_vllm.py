@@ -415,14 +415,18 @@ def test_errors_of_a_start(error: Exception, kind: type[BackendError], told: str
 @pytest.mark.parametrize(
     ("fields", "told"),
     [
-        ({"wants": "reward"}, "is started for task generate, and asked for reward"),
-        ({"tools": (Tool("t", "", {}),)}, "does not read calls of tools"),
-        ({"thinking": 100}, "cannot bound its thinking"),
+        ({"wants": "reward"}, "vllm/m does not offer reward"),
+        ({"tools": (Tool("t", "", {}),), "thinking": 9}, "vllm/m does not offer tools, thinking"),
     ],
 )
 def test_what_it_cannot_do_is_refused_at_once(fields: dict[str, Any], told: str) -> None:
     with pytest.raises(BadRequest, match=told):
         VLLM("m", Options()).generate(asking(**fields))
+
+
+def test_an_engine_that_scores_refuses_to_write() -> None:
+    with pytest.raises(BadRequest, match="is started for task reward, not for texts"):
+        VLLM("m", Options(task="reward")).generate(asking())
 
 
 def test_a_prompt_is_bounded_before_the_engine_runs() -> None:
