@@ -182,4 +182,3 @@ def served() -> Iterator[Server]:
             yield server
         finally:
             server.kill()
-

@@ -1,6 +1,6 @@
 """The model as a Hugging Face checkpoint, for vLLM, transformers and whatever else reads these.
 
-    python -m polyarch.backends.embedded.export FOLDER
+python -m polyarch.backends.embedded.export FOLDER
 """
 
 from __future__ import annotations

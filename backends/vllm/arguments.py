@@ -56,4 +56,6 @@ def known(model: str, given: Iterable[str], fields: Iterable[str]) -> None:
     for name in given:
         if name not in names:
             hint = nearest(name, names)
-            raise BadRequest(f"vLLM's engine takes no {name!r} (option engine of vllm/{model}); {hint}")
+            raise BadRequest(
+                f"vLLM's engine takes no {name!r} (option engine of vllm/{model}); {hint}"
+            )

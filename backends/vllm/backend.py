@@ -123,7 +123,7 @@ class VLLM(Backend):
                         yield piece
         except BackendError:
             raise
-        except Exception as error:  # noqa: BLE001 -- vLLM raises whatever its parts do
+        except Exception as error:
             raise self._faults.of(error) from error
 
     async def _apart(
@@ -170,7 +170,7 @@ class VLLM(Backend):
                     tokens, cached = len(output.prompt_token_ids), output.num_cached_tokens or 0
         except BackendError:
             raise
-        except Exception as error:  # noqa: BLE001 -- vLLM raises whatever its parts do
+        except Exception as error:
             raise self._faults.of(error) from error
         yield Piece(draw.index, "", tokens, cached, finish="stop", values=self._read(data))
 

@@ -91,7 +91,7 @@ class Engine:
             if dead is not None:
                 await asyncio.to_thread(dead.end)
             return await asyncio.to_thread(self._open)
-        except Exception as error:  # noqa: BLE001 -- vLLM raises whatever its parts do
+        except Exception as error:
             failure = self._faults.start(error)
             raise failure from error
 

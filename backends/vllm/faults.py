@@ -63,7 +63,9 @@ class Faults:
 
     def dead(self) -> BackendError:
         """The error for an engine that died under a request."""
-        return Unreachable(f"{self._name} lost its engine: the process died; the next try starts one")
+        return Unreachable(
+            f"{self._name} lost its engine: the process died; the next try starts one"
+        )
 
     def of(self, error: Exception) -> BackendError:
         """The error for a request that failed alone; the engine goes on."""

@@ -36,7 +36,7 @@ class Prompts:
         if prompt is None:
             try:
                 prompt = await self._made(running.llm.renderer, request)
-            except Exception as error:  # noqa: BLE001 -- templates raise what they like
+            except Exception as error:
                 raise self._faults.of(error) from error
         tokens = len(prompt["prompt_token_ids"])
         if tokens + (request.wants == "text") > running.context:
@@ -50,7 +50,7 @@ class Prompts:
         if prompt is None:
             try:
                 prompt = self._made_here(llm.renderer, request)
-            except Exception as error:  # noqa: BLE001 -- templates raise what they like
+            except Exception as error:
                 raise self._faults.of(error) from error
             self._kept[key] = prompt
             if len(self._kept) > _KEPT:

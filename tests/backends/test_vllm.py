@@ -314,9 +314,7 @@ def output(*parts: Told, prompt_logprobs: Any = None, cached: int | None = 16) -
 def test_outputs_are_read_into_pieces_and_the_prompt_is_charged_once() -> None:
     reading = Reading(asking(2).draws, None, Faults("m"))
     first = list(reading.pieces(output(part(1, "a", [1, 2]), cached=2), None))
-    then = list(
-        reading.pieces(output(part(0, "b", [3], "length"), part(1, "", [4], "stop")), None)
-    )
+    then = list(reading.pieces(output(part(0, "b", [3], "length"), part(1, "", [4], "stop")), None))
     assert first == [Piece(6, "a", 3, 2, 2)]
     assert then == [Piece(5, "b", 0, 0, 1, "length"), Piece(6, "", 0, 0, 1, "stop")]
 

@@ -234,9 +234,9 @@ async def test_embeddings(folder: Path) -> None:
     await backend.aclose()
 
 
-@pytest.mark.usefixtures("gone")
-async def test_rewards(folder: Path, tmp_path: Path) -> None:
-    """A head that reads one number off the last hidden state makes a reward model."""
+@pytest.fixture
+def rewarding(folder: Path, tmp_path: Path) -> Path:
+    """A reward model: a head that reads one number off the last hidden state."""
     for file in folder.iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())
     config = json.loads((folder / "config.json").read_text())
@@ -249,7 +249,12 @@ async def test_rewards(folder: Path, tmp_path: Path) -> None:
     weights = load_file(folder / "model.safetensors")
     head = np.random.default_rng(1).standard_normal((1, WIDTH)).astype(np.float16)
     save_file({**weights, "score.weight": head}, tmp_path / "model.safetensors", {"format": "pt"})
-    backend = opened(tmp_path, task="reward")
+    return tmp_path
+
+
+@pytest.mark.usefixtures("gone")
+async def test_rewards(rewarding: Path) -> None:
+    backend = opened(rewarding, task="reward")
     found = []
     for reply in ("answer: 12", "answer: 12", "answer: 99"):
         turns = (Message("user", STORY), Message("assistant", reply))
@@ -260,5 +265,3 @@ async def test_rewards(folder: Path, tmp_path: Path) -> None:
     assert found[0] == pytest.approx(found[1], abs=1e-4)
     assert found[0] != pytest.approx(found[2], abs=1e-3)
     await backend.aclose()
-
-
