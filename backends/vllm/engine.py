@@ -9,6 +9,7 @@ from dataclasses import fields
 from itertools import count
 from typing import Any
 
+from ...compiler.errors import BackendError
 from .arguments import known
 from .faults import Faults
 from .stats import Queue, queue_logger
@@ -59,7 +60,7 @@ class Engine:
             running = await asyncio.shield(starting)
         except Exception:  # noqa: BLE001 -- it did not start, so there is nothing to end
             return
-        await asyncio.shield(asyncio.create_task(asyncio.to_thread(running.end)))
+        await asyncio.shield(asyncio.create_task(running.end()))
 
     @property
     def running(self) -> Running | None:
@@ -89,8 +90,10 @@ class Engine:
     async def _start(self, dead: Running | None) -> Running:
         try:
             if dead is not None:
-                await asyncio.to_thread(dead.end)
+                await dead.end()
             return await asyncio.to_thread(self._open)
+        except BackendError:
+            raise
         except Exception as error:
             failure = self._faults.start(error)
             raise failure from error
@@ -120,8 +123,15 @@ class Running:
         """The longest prompt and completion together, in tokens."""
         return int(self.llm.model_config.max_model_len)
 
-    def end(self) -> None:
-        """End the engine's processes, and wait until they are gone. Blocks."""
+    async def end(self) -> None:
+        """End the engine's processes, and wait until they are gone."""
+        handler = self.llm.output_handler
+        if handler is not None:  # or it would report the end as a failure
+            handler.cancel()
+            await asyncio.gather(handler, return_exceptions=True)
+        await asyncio.to_thread(self._end)
+
+    def _end(self) -> None:
         manager = self.llm.engine_core.resources.engine_manager
         processes = list(getattr(manager, "processes", ()))
         self.llm.shutdown(timeout=_GRACE)

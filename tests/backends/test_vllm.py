@@ -10,7 +10,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace as Told
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -35,7 +35,9 @@ from polyarch.compiler.errors import (
     Unreachable,
 )
 from polyarch.compiler.model import Capability
+from polyarch.compiler.spec import ModelSpec
 from polyarch.compiler.values import Image, Json, Message, Purpose, Tool, ToolCall
+from polyarch.runtime.models import Models
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -224,6 +226,23 @@ def test_models_that_differ_in_how_they_are_asked_share_an_engine() -> None:
     other.join([plain])
     assert adapted._engine is plain._engine
     assert other._engine is not plain._engine
+
+
+async def test_models_of_one_run_share_an_engine(
+    monkeypatch: pytest.MonkeyPatch, folder: Path
+) -> None:
+    monkeypatch.setattr("polyarch.backends.vllm.find_spec", lambda name: name)
+    options: dict[str, Json] = {"path": str(folder), "max_model_len": 512}
+    specs = {
+        "plain": ModelSpec(model="vllm/m", options=options),
+        "seeded": ModelSpec(model="vllm/m", options={**options, "seed": True}),
+        "longer": ModelSpec(model="vllm/m", options={**options, "max_model_len": 1024}),
+    }
+    models = Models(specs)
+    engines = [cast(VLLM, models[name].backend)._engine for name in specs]
+    assert engines[0] is engines[1]
+    assert engines[0] is not engines[2]
+    await models.aclose()
 
 
 def test_a_request_becomes_sampling_parameters() -> None:
