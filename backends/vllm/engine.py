@@ -13,6 +13,7 @@ from ...compiler.errors import BackendError
 from .arguments import known
 from .faults import Faults
 from .stats import Queue, queue_logger
+from .watch import Watch
 
 __all__ = ["Engine", "Running"]
 
@@ -112,11 +113,15 @@ class Engine:
 class Running:
     """An engine that has started: vLLM's `AsyncLLM`, and what it tells of its queue."""
 
-    __slots__ = ("llm", "queue")
+    __slots__ = ("_processes", "_watch", "llm", "queue")
 
     def __init__(self, llm: Any) -> None:
         self.llm = llm
         self.queue = next(t for t in llm.logger_manager.stat_loggers if isinstance(t, Queue))
+        manager = llm.engine_core.resources.engine_manager
+        # Engines on Ray have none here.
+        self._processes = list(getattr(manager, "processes", ()))
+        self._watch = Watch([process.pid for process in self._processes])
 
     @property
     def context(self) -> int:
@@ -132,8 +137,7 @@ class Running:
         await asyncio.to_thread(self._end)
 
     def _end(self) -> None:
-        manager = self.llm.engine_core.resources.engine_manager
-        processes = list(getattr(manager, "processes", ()))
         self.llm.shutdown(timeout=_GRACE)
-        for process in processes:
+        for process in self._processes:
             process.join()
+        self._watch.end()

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -451,6 +452,26 @@ def test_a_prompt_is_bounded_before_the_engine_runs() -> None:
     assert backend.prompt_tokens(asking()) >= len(b"What?")
     assert backend.prompt_tokens(asking(prefix="So far")) > backend.prompt_tokens(asking())
     assert asyncio.run(backend.waiting()) is None
+
+
+@pytest.mark.parametrize("killed", [True, False])
+def test_what_is_watched_ends_with_the_process_that_watches(killed: bool) -> None:
+    engine = subprocess.Popen(["sleep", "600"])
+    ending = "import os; os._exit(9)" if killed else "watch.end(); watch.end()"
+    program = (
+        "import sys; from polyarch.backends.vllm.watch import Watch;"
+        f"watch = Watch([int(sys.argv[1])]); {ending}"
+    )
+    try:
+        arguments = [sys.executable, "-c", program, str(engine.pid)]
+        subprocess.run(arguments, cwd=ROOT, check=False)
+        if killed:
+            assert engine.wait(timeout=30) == -signal.SIGTERM
+        else:
+            assert engine.poll() is None
+    finally:
+        engine.kill()
+        engine.wait()
 
 
 def test_the_queue_is_summed_over_replicas() -> None:
