@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import local_vllm
-import psutil
 import pytest
 import pytest_asyncio
 
 from polyarch.backends.vllm import open_backend
 from polyarch.backends.vllm.backend import VLLM
+
+if TYPE_CHECKING:
+    import psutil
 
 if not local_vllm.HERE:
     collect_ignore_glob = ["test_*.py"]
@@ -37,6 +40,8 @@ async def backend(folder: Path) -> AsyncIterator[VLLM]:
 @pytest.fixture
 def gone() -> Iterator[None]:
     """No process is left that was not there before, but Python's own tracker of resources."""
+    import psutil  # comes with vLLM
+
     before = _children()
     yield
     left = {p for p in _children() - before if "resource_tracker" not in " ".join(p.cmdline())}
@@ -45,4 +50,6 @@ def gone() -> Iterator[None]:
 
 
 def _children() -> set[psutil.Process]:
+    import psutil
+
     return set(psutil.Process().children(recursive=True))

@@ -147,8 +147,10 @@ async def test_a_batch_goes_on_where_its_server_died(server: Server, tmp_path: P
 
     with pytest.raises((Unreachable, StepFailed)):
         await until_it_dies()
+    await pipeline.aclose()
     server.start()
     await server.up()
+    pipeline = made(server, concurrency=16)
     results = [result async for result in pipeline.amap(questions, journal=journal)]
     await pipeline.aclose()
     assert 0 < len(arrived) < len(questions) == len(results)
