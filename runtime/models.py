@@ -131,7 +131,9 @@ class Models:
         if opened is None:
             key = f"{spec.model} {sorted(spec.options.items())!r}"
             if key not in self._backends:
-                self._backends[key] = cast(Backend, module.open_backend(spec.name, spec.options))
+                made = cast(Backend, module.open_backend(spec.name, spec.options))
+                made.join(self._backends.values())
+                self._backends[key] = made
             opened = self._backends[key]
         model = self._opened[name] = Model(name, spec, opened, info)
         return model
