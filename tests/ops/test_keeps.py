@@ -19,6 +19,7 @@ OPS: dict[str, tuple[dict[str, object], ...]] = {
     "fuse": ({"n": 4},),
     "gather": ({},),
     "item": (),  # an item of a list of one is that list
+    "program": (),  # nothing of these is a program; its own tests say what comes out
     "race": ({"first": 2},),
     "rank": (
         {"keep": 4},
@@ -27,6 +28,7 @@ OPS: dict[str, tuple[dict[str, object], ...]] = {
     ),
     "refine": ({},),
     "select": ({"by": "first", "keep": 3},),
+    "unit_test": (),  # the same
     "verify": ({}, {"keep_at": 1.0}),
     "vote": ({},),
     "when": ({"holds": {"candidates": 2}},),
