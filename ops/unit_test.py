@@ -95,6 +95,9 @@ class UnitTest(Asking, Runs, All):
         low = min(1 if self.method == "first_pass" else most, given.count.low)
         return given.with_count(low, most).adding(("tests",), ("tests",))
 
+    def keeps(self) -> Literal["none", "some", "all"]:
+        return "some"
+
     def calls(self, given: Flow) -> tuple[Calls, ...]:
         if self.given is not None:
             return ()
