@@ -27,7 +27,7 @@ Each has a stable `code` for machines and a message for people.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 __all__ = [
@@ -73,12 +73,23 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing wrong in a file: where, what, and the nearest right thing."""
+    """One thing wrong in a file: where, what, and the nearest right thing.
+
+    What looks like a key, in the line or in what is said of it, is masked.
+    """
 
     code: str
     message: str
     span: Span
     hint: str = ""
+
+    def __post_init__(self) -> None:
+        from .secrets import Secrets  # its patterns take milliseconds, and few runs have faults
+
+        secrets = Secrets()
+        object.__setattr__(self, "message", secrets.masked(self.message))
+        object.__setattr__(self, "hint", secrets.masked(self.hint))
+        object.__setattr__(self, "span", replace(self.span, text=secrets.masked(self.span.text)))
 
     def __str__(self) -> str:
         """The fault with its line and a caret under the place."""
@@ -174,12 +185,13 @@ class NoAnswer(RunError):
 
 class BudgetExhausted(RunError):
     """The next request would not fit what is left of a budget. `best` says that the budget asks to
-    end with the best that is there."""
+    end with the best that is there; `account` is the name of whose it is."""
 
     code = "budget-exhausted"
 
-    def __init__(self, message: str, *, best: bool = False) -> None:
+    def __init__(self, message: str, *, best: bool = False, account: str = "") -> None:
         self.best = best
+        self.account = account
         super().__init__(message)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -11,7 +11,7 @@ import networkx as nx
 from .answers import AnswerKind
 from .errors import Span
 from .op import Op, Source
-from .spec import Budget, ModelSpec, QuestionSpec
+from .spec import Budget, Layout, ModelSpec, QuestionSpec
 
 __all__ = ["INPUT", "QUESTION", "Graph", "Node", "Place", "arguments"]
 
@@ -39,9 +39,16 @@ class Node:
     """A step: an operator, what it reads, and what the passes decided about it.
 
     `chunk` draws go into one request of a source; `window` candidates may be under way ahead of
-    what a reader has read, None for all of them. `scope` names the pipeline it was written in,
-    "" for the outermost. `at_least` candidates must come out when some fail; None fails with the
-    first that does.
+    what a reader has read, None for all of them. `at_least` candidates must come out when some
+    fail; None fails with the first that does.
+
+    `scope` names the account that it is charged to, after those around it, with dots between: of
+    pipelines used as steps, of steps, of steps together. "" is the outermost pipeline's.
+
+    `layout` says whether a pass may order the paragraphs of its own prompt.
+
+    A step of a region has a `gate`: a node that lets it run by giving a candidate; and perhaps a
+    `topic`: the node whose candidate is its question.
     """
 
     name: str
@@ -54,6 +61,14 @@ class Node:
     chunk: int = 1
     window: int | None = None
     at_least: int | None = None
+    layout: Layout = "prefix"
+    gate: str = ""
+    topic: str = ""
+
+    @property
+    def waits_for(self) -> tuple[str, ...]:
+        """The nodes beside its inputs that it depends on."""
+        return tuple(name for name in dict.fromkeys((self.gate, self.topic)) if name)
 
 
 @dataclass(frozen=True)
@@ -84,7 +99,8 @@ class Graph:
         dag: nx.DiGraph[str] = nx.DiGraph()
         dag.add_nodes_from(self.nodes)
         for node in self.nodes.values():
-            dag.add_edges_from((name, node.name) for name in node.inputs if name in self.nodes)
+            before = (*node.inputs, *node.waits_for)
+            dag.add_edges_from((name, node.name) for name in before if name in self.nodes)
         return dag
 
     @cached_property
@@ -98,7 +114,17 @@ class Graph:
 
     def readers(self, name: str) -> tuple[Node, ...]:
         """The nodes that read this one, in the order written."""
+        return tuple(node for node in self.followers(name) if name in node.inputs)
+
+    def followers(self, name: str) -> tuple[Node, ...]:
+        """The nodes that read this one or wait for it, in the order written."""
         return tuple(self.nodes[reader] for reader in self.dag.successors(name))
+
+    def around(self, scope: str) -> Iterator[Budget]:
+        """The budgets of a scope and of those around it, outermost first."""
+        parts = scope.split(".") if scope else []
+        scopes = (".".join(parts[:depth]) for depth in range(len(parts) + 1))
+        return (self.budgets[name] for name in scopes if name in self.budgets)
 
     def with_nodes(self, nodes: Iterable[Node], output: str | None = None) -> Graph:
         """This graph with other nodes, in the order given, and perhaps another output."""
@@ -118,6 +144,8 @@ class Graph:
             decided = f" chunk={node.chunk}" if isinstance(node.op, Source) else ""
             decided += "" if node.window is None else f" window={node.window}"
             decided += "" if node.at_least is None else f" at_least={node.at_least}"
+            decided += f" gate={node.gate}" if node.gate else ""
+            decided += f" topic={node.topic}" if node.topic else ""
             read = ", ".join(node.inputs) or QUESTION
             lines.append(f"{name} = {node.kind}({arguments(node.op)}) <- {read}{decided}")
         kept = f" keep={self.keep}" if self.keep != 1 else ""

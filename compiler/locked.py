@@ -51,6 +51,10 @@ class Step(NamedTuple):
     scope: str
     at_least: int | None
     """How many candidates must come when some fail; None fails with the first."""
+    gate: str = ""
+    """The step that lets this one run by giving a candidate."""
+    topic: str = ""
+    """The step whose candidate is this one's question."""
 
 
 class Source(NamedTuple):
@@ -82,7 +86,9 @@ def step(
     answer: str | Mapping[str, Json] | None = None,
     scope: str = "",
     at_least: int | None = None,
+    gate: str = "",
+    topic: str = "",
 ) -> Step:
     """A step of a compiled pipeline."""
     given = arguments or {}
-    return Step(name, op, given, tuple(inputs), chunk, window, answer, scope, at_least)
+    return Step(name, op, given, tuple(inputs), chunk, window, answer, scope, at_least, gate, topic)

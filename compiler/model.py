@@ -54,7 +54,8 @@ class ModelInfo:
 
     `context` is the longest prompt and completion together, in tokens; `max_tokens` the default
     bound on a completion; `chars_per_token` an estimate for pricing prompts; `max_draws` the most
-    draws that one request may ask for; `roles` the purposes it can serve, None for any.
+    draws that one request may ask for; `roles` the purposes it can serve, None for any;
+    a backend that serves some alone renders its prompts itself.
     """
 
     context: int

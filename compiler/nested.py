@@ -5,13 +5,14 @@ from __future__ import annotations
 from pydantic import PrivateAttr
 
 from .flow import infer
-from .graph import INPUT, Graph
-from .op import Calls, Flow, Mismatch, Op
+from .graph import Graph
+from .holder import Holder, reads_input, size
+from .op import Flow, Mismatch
 
 __all__ = ["Nested"]
 
 
-class Nested(Op):
+class Nested(Holder):
     """Use another pipeline as a step: `file:` beside this one, or `name:` from the library.
 
     Its sources read the question; a step of it that reads `input` reads what this step is fed.
@@ -35,14 +36,11 @@ class Nested(Op):
 
     @property
     def size(self) -> int:
-        """How many steps it is, those of pipelines inside it counted."""
-        ops = [node.op for node in self.inner.nodes.values()]
-        return sum(op.size if isinstance(op, Nested) else 1 for op in ops)
+        return size(self.inner)
 
     @property
     def reads_input(self) -> bool:
-        """Whether any of its steps reads what this step is fed."""
-        return any(INPUT in node.inputs for node in self.inner.nodes.values())
+        return reads_input(self.inner)
 
     def flow(self, given: Flow) -> Flow:
         flows, faults = infer(self.inner, given.question, given)
@@ -52,6 +50,3 @@ class Nested(Op):
         if made.count.high > keep:
             raise Mismatch(f"its output can hold {made.count.high} candidates, not {keep}")
         return made
-
-    def calls(self, given: Flow) -> tuple[Calls, ...]:
-        raise AssertionError("priced before `inline`")

@@ -8,14 +8,15 @@ world only through the `Context` it is handed.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
-from typing import Annotated, Any, ClassVar, Generic, Literal, Protocol, Self, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, Literal, Protocol, Self, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from .answers import AnswerKind
+from .errors import Fault
 from .model import Capability
 from .values import (
     Candidate,
@@ -41,13 +42,20 @@ __all__ = [
     "Mismatch",
     "ModelName",
     "Op",
+    "Reading",
     "Reply",
+    "Shown",
     "Source",
     "Stream",
 ]
 
 T = TypeVar("T")
 FormT = TypeVar("FormT", bound=BaseModel)
+
+Reading: TypeAlias = Literal["joined", "first", "last", "arrival"]
+"""How a deciding operator reads several steps: one after the other, as one; the first that gives
+any, and later ones only when those before gave nothing; all, to pass on the last one's; or each
+candidate as it arrives."""
 
 ModelName = Annotated[str, Field(min_length=1, json_schema_extra={"polyarch": "model"})]
 """A name from the pipeline's `models:`, or backend/model written out."""
@@ -115,12 +123,30 @@ class Calls:
     depth: Amount = Amount(1, 1)
 
 
-class Mismatch(ValueError):
-    """An operator is fed what it cannot read. `field` is the argument at fault, if one is."""
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """How a variable of a prompt shows candidates, for estimates of what prompts have in common.
 
-    def __init__(self, message: str, field: str = "", code: str = "flow") -> None:
+    It takes `times` values after one value of all the other variables before it, each holding
+    `of` candidates: their texts, what was noted of them, or both. Requests that show the same
+    candidates of one step in index order show the same.
+    """
+
+    times: int
+    of: int = 1
+    what: Literal["texts", "notes", "both"] = "texts"
+
+
+class Mismatch(ValueError):
+    """An operator is fed what it cannot read. `field` is the argument at fault, if one is; `inner`
+    are the faults of steps inside it, which are told instead."""
+
+    def __init__(
+        self, message: str, field: str = "", code: str = "flow", inner: Sequence[Fault] = ()
+    ) -> None:
         self.field = field
         self.code = code
+        self.inner = inner
         super().__init__(message)
 
 
@@ -166,6 +192,14 @@ class Stream(Protocol):
     @property
     def left(self) -> int:
         """How many more candidates can come, at most."""
+
+    @property
+    def part(self) -> int:
+        """Which of the steps that are read the last candidate came from; 0 before the first."""
+
+    @property
+    def parts(self) -> int:
+        """How many steps are read."""
 
     async def aclose(self) -> None:
         """Say that enough was read: work upstream without another reader is cancelled."""
@@ -253,6 +287,11 @@ class Op(BaseModel):
     def flow(self, given: Flow) -> Flow:
         """How many candidates come out, and which scores they carry: shape inference."""
 
+    def keeps(self) -> Literal["none", "some", "all"]:
+        """Which of the candidates it reads come out with the same text: `all` of them in the same
+        order, `some` in any order, or `none`, because it makes new ones."""
+        return "none"
+
     def calls(self, given: Flow) -> tuple[Calls, ...]:
         """Bounds on the calls made."""
         return ()
@@ -286,6 +325,8 @@ class Asking(Op):
     required: ClassVar[frozenset[str]] = frozenset()
     """What a prompt of this operator must name, for it would make no sense otherwise."""
     default_prompt: ClassVar[str] = ""
+    movable: ClassVar[bool] = False
+    """Whether the paragraphs of the operator's own prompt read right in any order."""
 
     model: ModelName | None = None
     """Who is asked. May be left out when the pipeline names one model."""
@@ -297,6 +338,15 @@ class Asking(Op):
     stop: tuple[str, ...] = ()
     prompt: str | None = None
     """Overrides the operator's prompt; `{file: path}` reads it from beside the pipeline."""
+
+    @property
+    def wording(self) -> str:
+        """The prompt in use: the one written for it, else the operator's own."""
+        return self.prompt or self.default_prompt
+
+    def shows(self, given: Flow) -> Mapping[str, Shown]:
+        """How the variables of its prompt show candidates, by name. Needed where `movable`."""
+        return {}
 
     def askings(self) -> tuple[Asking, ...]:
         return (self,)
@@ -317,7 +367,7 @@ class Asking(Op):
     ) -> Calls:
         """Bounds for `count` calls that each show the question, the prompt's own text and `shown`
         candidates. Only valid on a settled operator."""
-        own = len(self.prompt or self.default_prompt) // 4
+        own = len(self.wording) // 4
         prompt = Amount(
             given.question.low + own + shown.low * given.tokens.low,
             given.question.high + own + shown.high * given.tokens.high,
@@ -361,6 +411,10 @@ class Each(Op):
 
 class All(Op):
     """An operator that reads candidates in index order and decides."""
+
+    reading: ClassVar[Reading] = "joined"
+    passes_on: ClassVar[bool] = False
+    """Whether it yields what it reads at once, so that it reads no more than is read of it."""
 
     def window(self, given: Flow) -> int | None:
         """How many candidates it wants to be under way ahead of what it has read; None for all

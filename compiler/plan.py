@@ -14,6 +14,7 @@ from .graph import INPUT, Graph, Node
 from .op import Amount, Flow
 from .passes import apply
 from .price import Cost, price
+from .sharing import Share, sharing
 from .spec import Budget
 from .verify import ANY_QUESTION
 
@@ -38,6 +39,11 @@ class Plan:
         Equal for two builds of one text, on any machine.
         """
         return digest(self.graph)
+
+    @cached_property
+    def sharing(self) -> Mapping[str, Share]:
+        """What each step's prompts have in common, estimated; see `compiler.sharing`."""
+        return sharing(self.graph, self.question)
 
     @property
     def prompts(self) -> Mapping[str, tuple[str, ...]]:
@@ -92,7 +98,18 @@ def digest(graph: Graph) -> str:
 
 def fingerprints(graph: Graph) -> Mapping[str, str]:
     """A short digest of each step of a settled graph, to tell which one was changed."""
-    return {name: _sha256(_content(node))[:16] for name, node in graph.nodes.items()}
+    return {
+        name: _sha256([*_content(node), *_allowed(graph, node)])[:16]
+        for name, node in graph.nodes.items()
+    }
+
+
+def _allowed(graph: Graph, node: Node) -> Sequence[object]:
+    """The budgets around a step, if one of them is its own or shared by it; nothing for a step that
+    has only those of whole pipelines."""
+    if node.scope in ("", node.name.rpartition(".")[0]):
+        return ()
+    return [budget.model_dump(mode="json") for budget in graph.around(node.scope)]
 
 
 def _sha256(content: object) -> str:
@@ -102,12 +119,12 @@ def _sha256(content: object) -> str:
 def _content(node: Node) -> Sequence[object]:
     """Everything about a step that decides what is asked."""
     arguments = node.op.model_dump(mode="json")
-    decided = (node.inputs, node.chunk, node.window, node.scope)
+    decided = (node.inputs, node.chunk, node.window, node.scope, node.gate, node.topic)
     return [node.name, node.kind, arguments, _prompts(node), repr(node.answer), decided]
 
 
 def _prompts(node: Node) -> tuple[str, ...]:
-    return tuple(a.prompt or a.default_prompt for a in node.op.askings())
+    return tuple(a.wording for a in node.op.askings())
 
 
 def _within(scope: str, outer: str) -> bool:
@@ -124,8 +141,10 @@ def _refuse(name: str, budget: Budget, costs: Mapping[str, Cost]) -> None:
     for unit, (needed, shares) in needs.items():
         limit = getattr(budget, unit)
         if limit is not None and needed > limit:
+            told = f"needs at least {needed:,g} {unit} a question and its budget is {limit:,g}"
+            if set(shares) == {name}:
+                raise PlanRefused(f"step {name!r} {told}")
             dearest = max(shares, key=shares.__getitem__)
             raise PlanRefused(
-                f"{name} needs at least {needed:,g} {unit} a question and its budget is "
-                f"{limit:,g}; the dearest step is {dearest!r} with {shares[dearest]:,g}"
+                f"{name} {told}; the dearest step is {dearest!r} with {shares[dearest]:,g}"
             )

@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 from math import ceil
 
 from .ahead import ahead
-from .flow import infer, join
+from .flow import infer, read_by
 from .graph import Graph, Node
 from .model import Price
-from .op import All, Amount, Calls, Each, Flow, Source
+from .op import All, Amount, Calls, Each, Flow, Op, Source
 from .registry import model_info
 
 __all__ = ["Cost", "Dollars", "price"]
@@ -72,11 +72,13 @@ def price(graph: Graph, question: Amount) -> tuple[dict[str, Cost], Cost]:
     """
     flows, _ = infer(graph, question)
     read = _read(graph, flows)
+    maybe = {name for name, node in graph.nodes.items() if node.gate}
     prices = {name: _price(graph, name) for name in graph.models}
     costs = {
         name: _cost(graph.nodes[name], _given(graph, name, flows, question), read[name], prices)
         for name in graph.order
     }
+    costs.update({name: _perhaps(costs[name]) for name in maybe})
     for name, most in ahead(graph).items():
         if isinstance(graph.nodes[name].op, Source | Each):
             costs[name] = _in_rounds(costs[name], ceil(flows[name].count.high / most))
@@ -90,14 +92,28 @@ def _in_rounds(cost: Cost, rounds: int) -> Cost:
     return replace(cost, depth=depth)
 
 
+def _perhaps(cost: Cost) -> Cost:
+    """The cost of a step that may not run at all."""
+    return Cost(
+        Amount(0, cost.calls.high),
+        Amount(0, cost.prompt.high),
+        Amount(0, cost.completion.high),
+        Dollars(0.0, cost.usd.high),
+        Amount(0, cost.depth.high),
+    )
+
+
 def _price(graph: Graph, model: str) -> Price:
     spec = graph.models[model]
     return spec.price.price() if spec.price else model_info(spec).price
 
 
 def _given(graph: Graph, name: str, flows: Mapping[str, Flow], question: Amount) -> Flow:
-    inputs = graph.nodes[name].inputs
-    return join([flows[i] for i in inputs]) if inputs else Flow(Amount(0, 0), question=question)
+    node = graph.nodes[name]
+    asked = flows[node.topic].tokens if node.topic else question
+    if not node.inputs:
+        return Flow(Amount(0, 0), question=asked)
+    return replace(read_by(node.op, [flows[i] for i in node.inputs]), question=asked)
 
 
 _ALL = 1 << 30
@@ -111,19 +127,32 @@ def _read(graph: Graph, flows: Mapping[str, Flow]) -> dict[str, int]:
     least[graph.output] = _ALL
     for name in reversed(graph.order):
         node = graph.nodes[name]
-        wanted = _wanted(node, flows, least[name])
+        if least[name]:
+            for before in node.waits_for:
+                least[before] = max(least[before], 1)
+        wanted = 0 if node.gate else _wanted(node, flows, least[name])
         for inner in node.inputs:
             # Those after it are read only once it has ended, and it may be at its longest.
             least[inner] = max(least[inner], wanted)
-            wanted = wanted if wanted == _ALL else max(0, wanted - flows[inner].count.high)
+            wanted = _after(node.op, wanted, flows[inner])
     return least
+
+
+def _after(op: Op, wanted: int, read: Flow) -> int:
+    """The fewest candidates that are read of the next input, of those wanted when this one is
+    read."""
+    if isinstance(op, All) and op.reading == "first":
+        return 0 if read.count.high else wanted
+    return wanted if wanted == _ALL else max(0, wanted - read.count.high)
 
 
 def _wanted(node: Node, flows: Mapping[str, Flow], read: int) -> int:
     """The fewest candidates that a node reads when so many of its own are read."""
     if not isinstance(node.op, All) or not read:
         return read
-    given = join([flows[name] for name in node.inputs])
+    given = read_by(node.op, [flows[name] for name in node.inputs])
+    if node.op.passes_on:
+        return read
     least = node.op.least(given)
     return _ALL if least >= given.count.low and node.op.window(given) is None else least
 
@@ -160,16 +189,27 @@ def _calls_cost(
         count,
         prompt,
         completion,
-        Dollars(rate.usd(prompt.low, completion.low), rate.usd(prompt.high, completion.high)),
+        _dollars(rate, prompt, completion),
         Amount(min(calls.depth.low, count.low), min(calls.depth.high, count.high)),
     )
+
+
+def _dollars(rate: Price, prompt: Amount, completion: Amount) -> Dollars:
+    """Low if all of the prompts is in the backend's cache, high if nothing is; or the other way
+    round, where that costs more."""
+    low, high = (
+        [rate.usd(tokens, out, cached) for cached in (0, tokens)]
+        for tokens, out in ((prompt.low, completion.low), (prompt.high, completion.high))
+    )
+    return Dollars(min(low), max(high))
 
 
 def _path(graph: Graph, costs: Mapping[str, Cost]) -> Amount:
     """The longest chain of calls through the graph."""
     reached: dict[str, Amount] = {}
     for name in graph.order:
-        before = [reached[i] for i in graph.nodes[name].inputs]
+        node = graph.nodes[name]
+        before = [reached[i] for i in (*node.inputs, *node.waits_for)]
         own = costs[name].depth
         reached[name] = Amount(
             max((a.low for a in before), default=0) + own.low,

@@ -80,6 +80,8 @@ def _node(source: Source, given: Step, kind: AnswerKind, place: Place) -> Node:
         given.chunk,
         given.window,
         given.at_least,
+        gate=given.gate,
+        topic=given.topic,
     )
 
 

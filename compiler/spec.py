@@ -4,14 +4,27 @@ each operator's own model validates them when the graph is built."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from decimal import Decimal
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from .model import Price
 from .values import Json
 
-__all__ = ["Budget", "ModelSpec", "OutputSpec", "PriceSpec", "QuestionSpec", "Spec"]
+__all__ = [
+    "Allowance",
+    "Budget",
+    "Layout",
+    "Limits",
+    "ModelSpec",
+    "OutputSpec",
+    "PriceSpec",
+    "QuestionSpec",
+    "Spec",
+]
+
+Layout: TypeAlias = Literal["prefix", "written"]
 
 
 class _Frozen(BaseModel):
@@ -76,16 +89,61 @@ class ModelSpec(_Frozen):
         return self.model.split("/", 1)[1]
 
 
-class Budget(_Frozen):
-    """Hard limits for one question. A limit left out does not bind."""
+class Limits(_Frozen):
+    """Hard limits for one question. One left out does not bind."""
 
     calls: Annotated[int, Field(ge=1)] | None = None
     tokens: Annotated[int, Field(ge=1)] | None = None
     """Prompt and completion together."""
     usd: Annotated[float, Field(gt=0)] | None = None
     seconds: Annotated[float, Field(gt=0)] | None = None
+    """From the first request on."""
+
+
+class Budget(Limits):
+    """The limits of a pipeline, and what happens at one."""
+
     on_budget: Literal["best", "fail"] = "fail"
     """At a limit: end with the best that is there and say so, or raise."""
+
+
+class Allowance(Limits):
+    """The limits of a step, or of several that share an account, within the pipeline's budget."""
+
+    share: Annotated[float, Field(gt=0, le=1)] | None = None
+    """The part of every limit of the pipeline's own budget that is the limit here, calls and tokens
+    rounded down; a limit written beside it stands for itself."""
+    on_budget: Literal["best", "fail"] | None = None
+    """At a limit: go on with what the steps have so far, or raise; the pipeline's own if left
+    out."""
+
+    def within(self, whole: Budget) -> Budget:
+        """The limits themselves, in a pipeline with the budget `whole`.
+
+        Raises `ValueError` where nothing is limited, or a share comes to nothing.
+        """
+        own = self.model_dump(include=set(Limits.model_fields), exclude_none=True)
+        limits = {**self._shared(whole), **own}
+        if not limits:
+            raise ValueError("it limits nothing: give calls, tokens, usd, seconds or share")
+        return Budget(**limits, on_budget=self.on_budget or whole.on_budget)
+
+    def _shared(self, whole: Budget) -> dict[str, Any]:
+        if self.share is None:
+            return {}
+        around = whole.model_dump(include=set(Limits.model_fields), exclude_none=True)
+        if not around:
+            raise ValueError("a share of nothing: the pipeline's own `budget:` has no limit")
+        limits = {unit: _part(self.share, limit) for unit, limit in around.items()}
+        for unit, limit in limits.items():
+            if not limit and getattr(self, unit) is None:
+                raise ValueError(f"a share of {self.share:g} of {around[unit]:,} {unit} is none")
+        return limits
+
+
+def _part(share: float, limit: float) -> float:
+    """A share of a limit; of a whole number rounded down, in the decimals that were written."""
+    return int(Decimal(str(share)) * limit) if isinstance(limit, int) else share * limit
 
 
 class QuestionSpec(_Frozen):
@@ -127,12 +185,17 @@ class Spec(_Frozen):
         default_factory=dict
     )
     answer: str | Mapping[str, Any] = "text"
+    layout: Layout = "prefix"
+    """The order of the paragraphs in the operators' own prompts: the one that lets requests share
+    the longest prefix, or as written. A `prompt:` stays as it is."""
     budget: Budget = Budget()
+    budgets: Mapping[str, Allowance] = Field(default_factory=dict)
+    """Accounts that steps share: a step names its own with `budget:`."""
     steps: Annotated[Mapping[str, Mapping[str, Any]], Field(min_length=1)]
     output: Annotated[OutputSpec, BeforeValidator(_output)] | None = None
 
 
-STEP_KEYS = ("op", "from", "on_failure")
+STEP_KEYS = ("op", "from", "on_failure", "budget")
 """What a step may hold beside its operator's arguments."""
 
 Arguments = Mapping[str, Json]

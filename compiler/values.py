@@ -169,8 +169,8 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Purpose:
-    """What a request is for, beside its messages: the trace reads it, prefix layout uses it, and
-    a backend with a prompt format of its own renders from it.
+    """What a request is for, beside its messages: the trace reads it, and a backend with a prompt
+    format of its own renders from it.
 
     `role` is the kind of work (solve, verify, compare, rank, score, critique, revise, fuse);
     `shown` are the candidate texts the request is about, in the order shown.

@@ -41,6 +41,10 @@ def _wiring(graph: Graph) -> list[Fault]:
             elif name not in before:
                 message = f"step {node.name!r} reads {name!r}, which stands after it"
                 faults.append(Fault("forward", message, node.place.of("from")))
+        for name in node.waits_for:
+            if name not in graph.nodes or name not in before:
+                message = f"step {node.name!r} waits for {name!r}, which does not stand before it"
+                faults.append(Fault("forward", message, node.place.step))
         if isinstance(node.op, Source) and node.inputs:
             message = f"{node.kind} reads the question alone"
             faults.append(Fault("flow", message, node.place.of("from")))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import ClassVar
+from typing import ClassVar, Literal
 
-from ..compiler.op import Amount, Asking, Calls, Context, Each, Flow
+from ..compiler.op import Amount, Asking, Calls, Context, Each, Flow, Shown
 from ..compiler.values import Candidate, Purpose
 from ._asks import Form, Said, completion, with_repair
 
@@ -48,6 +49,7 @@ class Critique(Asking, Each):
     variables: ClassVar[frozenset[str]] = frozenset({"question", "candidate"})
     required: ClassVar[frozenset[str]] = frozenset({"candidate"})
     default_prompt: ClassVar[str] = PROMPT
+    movable: ClassVar[bool] = True
 
     def flow(self, given: Flow) -> Flow:
         """The note is promised although a reply may be unreadable. `tokens` grow by the critique:
@@ -57,6 +59,12 @@ class Critique(Asking, Each):
 
     def calls(self, given: Flow) -> tuple[Calls, ...]:
         return (with_repair(self.prices(given, given.count, shown=Amount(1, 1))),)
+
+    def keeps(self) -> Literal["none", "some", "all"]:
+        return "all"
+
+    def shows(self, given: Flow) -> Mapping[str, Shown]:
+        return {"candidate": Shown(given.count.high)}
 
     def roles(self) -> frozenset[str]:
         return frozenset({"critique"})

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
-from typing import ClassVar
+from typing import ClassVar, Literal
 
-from ..compiler.op import All, Amount, Asking, Calls, Context, Flow, Mismatch, Stream
+from ..compiler.op import All, Amount, Asking, Calls, Context, Flow, Mismatch, Shown, Stream
 from ..compiler.values import Candidate, Purpose
 from ._asks import Form, Said, completion, framed, numbered, with_repair
 
@@ -59,6 +59,7 @@ class CritiqueAll(Asking, All):
     variables: ClassVar[frozenset[str]] = frozenset({"question", "candidates"})
     required: ClassVar[frozenset[str]] = frozenset({"candidates"})
     default_prompt: ClassVar[str] = PROMPT
+    movable: ClassVar[bool] = True
 
     def flow(self, given: Flow) -> Flow:
         """As for `critique`; together the critiques are as long as one completion."""
@@ -70,6 +71,12 @@ class CritiqueAll(Asking, All):
     def calls(self, given: Flow) -> tuple[Calls, ...]:
         count = Amount(min(1, given.count.low), 1)
         return (with_repair(self.prices(framed(given), count, shown=given.count)),)
+
+    def keeps(self) -> Literal["none", "some", "all"]:
+        return "all"
+
+    def shows(self, given: Flow) -> Mapping[str, Shown]:
+        return {"candidates": Shown(1, given.count.high)}
 
     def roles(self) -> frozenset[str]:
         return frozenset({"critique_all"})

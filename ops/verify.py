@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from ..compiler.op import Amount, Asking, Calls, Context, Each, Flow
+from ..compiler.op import Amount, Asking, Calls, Context, Each, Flow, Shown
 from ..compiler.values import Candidate, Json, Purpose, Usage
 from ._asks import Form, nth, with_repair
 
@@ -53,6 +54,7 @@ class Verify(Asking, Each):
     variables: ClassVar[frozenset[str]] = frozenset({"question", "candidate"})
     required: ClassVar[frozenset[str]] = frozenset({"candidate"})
     default_prompt: ClassVar[str] = PROMPT
+    movable: ClassVar[bool] = True
 
     votes: Annotated[int, Field(ge=1)] = 1
     """How many verdicts on each candidate."""
@@ -67,6 +69,12 @@ class Verify(Asking, Each):
     def calls(self, given: Flow) -> tuple[Calls, ...]:
         count = given.count * Amount(self.votes, self.votes)
         return (with_repair(self.prices(given, count, shown=Amount(1, 1))),)
+
+    def keeps(self) -> Literal["none", "some", "all"]:
+        return "all" if self.keep_at is None else "some"
+
+    def shows(self, given: Flow) -> Mapping[str, Shown]:
+        return {"candidate": Shown(given.count.high)}
 
     def roles(self) -> frozenset[str]:
         return frozenset({"verify"})

@@ -25,7 +25,7 @@ from .compiler.source import parse
 from .compiler.spec import Budget
 from .compiler.verify import ANY_QUESTION
 from .runtime.cache import Cache
-from .runtime.session import Session
+from .runtime.session import OnError, Session
 from .runtime.store import Store
 
 if TYPE_CHECKING:
@@ -37,17 +37,26 @@ if TYPE_CHECKING:
 __all__ = ["Pipeline", "load", "loads"]
 
 
-def load(path: str | Path, *, question_tokens: int | None = None) -> Pipeline:
+def load(
+    path: str | Path, *, question_tokens: int | None = None, keys: Iterable[str] = ()
+) -> Pipeline:
     """Compile the pipeline in a YAML file. Raises `SpecError` with every fault of the file.
 
-    `question_tokens` is the longest question to price for; 512 if left out.
+    `question_tokens` is the longest question to price for; 512 if left out. `keys` are the
+    environment variables whose keys it may send to the servers that it names.
     """
-    return Pipeline(_plan(build_file(Path(path)), question_tokens))
+    return Pipeline(_plan(build_file(Path(path)), question_tokens), keys=keys)
 
 
-def loads(text: str, *, folder: str | Path = ".", question_tokens: int | None = None) -> Pipeline:
-    """Compile a pipeline from YAML text; `file:` names are looked up in `folder`."""
-    return Pipeline(_plan(build(parse(text), Path(folder)), question_tokens))
+def loads(
+    text: str,
+    *,
+    folder: str | Path = ".",
+    question_tokens: int | None = None,
+    keys: Iterable[str] = (),
+) -> Pipeline:
+    """Compile a pipeline from YAML text; `file:` names are looked up in `folder`. See `load`."""
+    return Pipeline(_plan(build(parse(text), Path(folder)), question_tokens), keys=keys)
 
 
 def _plan(graph: Graph, question_tokens: int | None) -> Plan:
@@ -71,10 +80,13 @@ class Pipeline:
         backends: Mapping[str, Backend] | None = None,
         listeners: Iterable[Listener] = (),
         cache: Cache | None = None,
+        keys: Iterable[str] = (),
     ) -> None:
         """`backends` are ready ones by model name, instead of those the plan would open; `cache`
-        keeps replies for later runs, too. Both stay the caller's to close."""
+        keeps replies for later runs, too. Both stay the caller's to close. `keys` are the
+        environment variables whose keys it may send to the servers that it names."""
         self.plan = plan
+        self._keys = tuple(keys)
         self._stores = (Store(cache),) if cache is not None else ()
         self._backends = backends
         self._listeners = tuple(listeners)
@@ -107,16 +119,24 @@ class Pipeline:
         concurrency: int = 64,
         journal: str | Path | None = None,
         budget: Budget | None = None,
+        on_error: OnError = "fail",
     ) -> Iterator[Result]:
         """Answer many questions, `concurrency` at once; results in the order asked.
 
         With `journal`, replies are kept in that file as they arrive: called again after an
         interruption, with the same seed and file, it pays for nothing that had arrived. `budget` is
-        for all questions together, beside the pipeline's own for each.
+        for all questions together, beside the pipeline's own for each. The first question that
+        fails ends the batch; with `on_error="skip"` its result holds the `error`, and the others
+        are answered.
         """
         runner = self._here()
         results = self.amap(
-            questions, seed=seed, concurrency=concurrency, journal=journal, budget=budget
+            questions,
+            seed=seed,
+            concurrency=concurrency,
+            journal=journal,
+            budget=budget,
+            on_error=on_error,
         )
         try:
             while True:
@@ -135,12 +155,18 @@ class Pipeline:
         concurrency: int = 64,
         journal: str | Path | None = None,
         budget: Budget | None = None,
+        on_error: OnError = "fail",
     ) -> AsyncGenerator[Result, None]:
         """Answer many questions inside an event loop; results in the order asked. See `map`."""
         kept = None if journal is None else Cache(Path(journal))
         store = None if kept is None else Store(kept, paid=True)
         results = self._session().map(
-            questions, seed=seed, concurrency=concurrency, journal=store, budget=budget
+            questions,
+            seed=seed,
+            concurrency=concurrency,
+            journal=store,
+            budget=budget,
+            on_error=on_error,
         )
         try:
             async with aclosing(results):
@@ -200,6 +226,7 @@ class Pipeline:
                 backends=self._backends,
                 listeners=self._listeners,
                 stores=self._stores,
+                keys=self._keys,
             )
             self._sessions[loop] = session
         return session

@@ -44,7 +44,7 @@ class StepContext:
     @property
     def question(self) -> Question:
         """What the pipeline was asked."""
-        return self._state.run.question
+        return self._state.question
 
     @property
     def answer(self) -> AnswerKind:
@@ -58,11 +58,11 @@ class StepContext:
 
     def fill(self, asking: Asking, **values: str) -> str:
         """The prompt of `asking`, its variables filled in."""
-        question = self._state.run.question
+        question = self._state.question
         variables = asking.variables
         if question.fields:
             variables = variables.union(question.fields)
-        template = _template(asking.prompt or asking.default_prompt, variables)
+        template = _template(asking.wording, variables)
         return template.fill({**question.fields, **values, "question": question.text})
 
     async def sample(
@@ -89,7 +89,7 @@ class StepContext:
         check: Callable[[FormT], str] | None = None,
     ) -> Asked[FormT]:
         """Ask for a filled-in form, with one repair turn."""
-        messages = (*self._state.run.question.system, Message("user", text))
+        messages = (*self._state.question.system, Message("user", text))
         schema = _schema(form)
         spent = Usage()
         for turn in (0, 1):

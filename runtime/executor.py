@@ -6,16 +6,20 @@ from collections.abc import Mapping
 from functools import cached_property
 
 from ..compiler.errors import (
+    BudgetExhausted,
     NoAnswer,
+    PolyarchError,
     RunError,
 )
-from ..compiler.op import Each, Source
+from ..compiler.graph import Node
+from ..compiler.op import All, Each, Source
 from ..compiler.plan import Plan
 from ..compiler.spec import Budget
 from ..compiler.values import Candidate, Json, Question
 from .context import first_error
 from .events import Bus
-from .ledger import Ledger
+from .gate import GatedStep
+from .ledger import BATCH, Ledger
 from .models import Models
 from .paths import Paths
 from .questions import recorded
@@ -24,7 +28,7 @@ from .seeds import derive
 from .state import Run, StepState
 from .step import Step
 from .store import Store
-from .stream import Decided, Drawn, Inputs, Mapped, Reader, Row
+from .stream import Arrivals, Decided, Drawn, Inputs, Mapped, Reader, Row
 from .wiring import Wiring, wirings
 
 __all__ = ["Program"]
@@ -50,25 +54,30 @@ class Program:
         bus: Bus,
         stores: tuple[Store, ...] = (),
         outer: Ledger | None = None,
+        *,
+        keep_going: bool = False,
     ) -> Result:
         """Answer one question. `outer` is the account of the batch it belongs to.
 
-        Raises `StepFailed`, `BudgetExhausted`, `NoAnswer`; never an exception group.
+        Raises `StepFailed`, `BudgetExhausted`, `NoAnswer`; never an exception group. With
+        `keep_going` the result holds the error instead, but for that of a spent batch.
         """
         run = Run(question, models, self._paths, seed, bus, stores)
+        ledgers, start = _ledgers(self.plan, outer), run.now()
         try:
-            return await self._result(run, outer)
+            return await self._result(run, ledgers, start)
         except BaseExceptionGroup as group:
             failure: BaseException = first_error(group)
         except RunError as error:
             failure = error
         run.emit("failed", getattr(failure, "step", ""), -1, {"why": str(failure)})
+        if keep_going and isinstance(failure, PolyarchError) and not _spent_batch(failure):
+            return self._told(run, ledgers, start, (), failure)
         raise failure
 
-    async def _result(self, run: Run, outer: Ledger | None) -> Result:
+    async def _result(self, run: Run, ledgers: Mapping[str, Ledger], start: float) -> Result:
         """Start what the output needs, read it, and stop the rest."""
-        graph, start = self.plan.graph, run.now()
-        ledgers = _ledgers(self.plan, outer)
+        graph = self.plan.graph
         told: dict[str, Json] = {"pipeline": graph.name, "seed": run.seed}
         run.emit("started", "", -1, told | {"question": recorded(run.question)})
         async with run.group:
@@ -80,15 +89,27 @@ class Program:
         self._check(run, candidates)
         seconds = run.now() - start
         run.emit("ended", "", -1, {"seconds": seconds, "candidates": len(candidates)})
+        return self._told(run, ledgers, start, candidates)
+
+    def _told(
+        self,
+        run: Run,
+        ledgers: Mapping[str, Ledger],
+        start: float,
+        candidates: tuple[Candidate, ...],
+        error: PolyarchError | None = None,
+    ) -> Result:
+        order = self.plan.graph.order
         return Result(
             run.question,
             candidates,
             ledgers[""].spent,
             run.unread,
-            "; ".join(run.stopped[name] for name in graph.order if name in run.stopped),
-            tuple(sorted(run.lost, key=lambda one: (graph.order.index(one.step), one.place))),
-            seconds,
+            "; ".join(run.stopped[name] for name in order if name in run.stopped),
+            tuple(sorted(run.lost, key=lambda one: (order.index(one.step), one.place))),
+            run.now() - start,
             run.happened,
+            error,
         )
 
     def _check(self, run: Run, candidates: tuple[Candidate, ...]) -> None:
@@ -106,11 +127,22 @@ class Program:
         for wiring in self.wirings:
             node = wiring.node
             state = StepState(run, wiring, derive(root, node.name), ledgers[node.scope])
-            rows[node.name] = _row(wiring, Step(state), rows)
+            rows[node.name] = _row(wiring, _step(state, node, rows), rows)
         return rows
 
 
+def _spent_batch(error: PolyarchError) -> bool:
+    """Whether no other question of the batch could be answered, either."""
+    return isinstance(error, BudgetExhausted) and error.account == BATCH
+
+
 _NO_BUDGET = Budget()
+
+
+def _step(state: StepState, node: Node, rows: Mapping[str, Row]) -> Step:
+    if not node.waits_for:
+        return Step(state)
+    return GatedStep(state, rows.get(node.gate), rows.get(node.topic))
 
 
 def _row(wiring: Wiring, step: Step, rows: Mapping[str, Row]) -> Row:
@@ -120,12 +152,21 @@ def _row(wiring: Wiring, step: Step, rows: Mapping[str, Row]) -> Row:
     inputs = Inputs([rows[name] for name in node.inputs])
     if isinstance(node.op, Each):
         return Mapped(wiring.readers, step, inputs)
-    return Decided(wiring.size, wiring.readers, step, Reader(inputs, node.window))
+    return Decided(wiring.size, wiring.readers, step, _reader(node, inputs))
+
+
+def _reader(node: Node, inputs: Inputs) -> Reader:
+    reading = node.op.reading if isinstance(node.op, All) else "joined"
+    return (
+        Arrivals(inputs)
+        if reading == "arrival"
+        else Reader(inputs, node.window, apart=reading == "first")
+    )
 
 
 def _ledgers(plan: Plan, around: Ledger | None) -> dict[str, Ledger]:
-    """An account for the question and for each pipeline used as a step, outermost first; `around`
-    them that of the batch, if it has one."""
+    """An account for the question and for each scope within it, outermost first; `around` them that
+    of the batch, if it has one."""
     graph = plan.graph
     ledgers = {"": Ledger(graph.name, graph.budgets.get("", _NO_BUDGET), around)}
     for node in graph.nodes.values():

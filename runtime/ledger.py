@@ -9,7 +9,10 @@ from ..compiler.errors import BudgetExhausted
 from ..compiler.spec import Budget
 from ..compiler.values import Usage, total
 
-__all__ = ["Ledger", "Reservation"]
+__all__ = ["BATCH", "Ledger", "Reservation"]
+
+BATCH = "the batch"
+"""The name of the account of many questions together."""
 
 
 class Reservation:
@@ -24,7 +27,8 @@ class Reservation:
 
 
 class Ledger:
-    """The account of one question, or of a pipeline used as a step within it.
+    """The account of one question, or within it that of a pipeline used as a step, of a step, or
+    of several steps that share one.
 
     What is spent and reserved together never exceeds the budget, nor that of the account around
     it. A request that does not fit waits while others are under way, for they may settle for less;
@@ -86,6 +90,7 @@ class Ledger:
         return BudgetExhausted(
             f"{account._name}: no answer within {account._budget.seconds:g} seconds",
             best=account._budget.on_budget == "best",
+            account=account._name,
         )
 
     async def reserve(self, wanted: Reservation) -> None:
@@ -164,4 +169,5 @@ class Ledger:
             f"{self._name}: the next request may need {getattr(wanted, unit):,g} {unit}, "
             f"and {limit - spent:,g} of {limit:,g} are left",
             best=self._budget.on_budget == "best",
+            account=self._name,
         )

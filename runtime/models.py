@@ -65,12 +65,15 @@ class Model:
         self.circuit.succeeded()
         self.limit.replied(seconds)
 
-    def failed(self, error: BackendError, *, dead: bool) -> None:
-        """A request failed; `dead` if that speaks against the endpoint."""
+    def failed(self, error: BackendError, sent: float | None, *, dead: bool) -> None:
+        """A request failed that was sent then, None if it never was; `dead` if that speaks against
+        the endpoint."""
+        if sent is None:
+            return
         if isinstance(error, RateLimited):
             self.limit.overloaded()
         if dead:
-            self.circuit.failed(error)
+            self.circuit.failed(error, sent)
         else:
             self.circuit.succeeded()
 

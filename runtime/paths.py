@@ -47,7 +47,7 @@ class Paths:
         usual = sum(learned.values()) / len(learned) if learned else 1.0
         longest: dict[str, float] = {}
         for name in reversed(graph.order):
-            after = [longest[reader.name] for reader in graph.readers(name)]
+            after = [longest[reader.name] for reader in graph.followers(name)]
             own = plan.costs[name].depth.high * learned.get(name, usual)
             longest[name] = own + max(after, default=0.0)
         return longest

@@ -91,6 +91,8 @@ class Sending:
             try:
                 if (deadline := self._step.ledger.due()) is None:
                     await self._attempt()
+                elif deadline <= self._run.now():
+                    raise self._step.ledger.late()
                 else:
                     await self._attempt_before(deadline)
             except BackendError as error:
@@ -106,6 +108,7 @@ class Sending:
 
     async def _attempt(self) -> None:
         model, step, run = self._model, self._step, self._run
+        self._sent = None
         reserved = await self._reserve() if step.ledger.limited else None
         try:
             if model.rates is not None:
@@ -281,7 +284,6 @@ class Sending:
                 self._charge(index, self._spent(index, 0.0))
                 self._texts[index] = ""
                 self._tokens[index] = 0
-        self._sent = None
         self._prompt = self._cached = 0
         self._step.ledger.settle(reserved, self._usage)
         self._usage = _NONE
@@ -290,7 +292,7 @@ class Sending:
         """Wait for the next attempt, or turn to the next fallback model; its number. Raises `error`
         if nothing is left to try."""
         model, run = self._model, self._run
-        model.failed(error, dead=isinstance(error, _DEAD))
+        model.failed(error, self._sent, dead=isinstance(error, _DEAD))
         wait = model.retry.wait(error, attempt, run.jitter)
         deadline = self._step.ledger.due()
         late = wait is not None and deadline is not None and run.now() + wait > deadline

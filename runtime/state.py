@@ -79,10 +79,12 @@ class Run:
 class StepState:
     """A step of one run: its wiring, its seed, its account, and what its places cost so far."""
 
-    __slots__ = ("charged", "failed", "ledger", "name", "run", "seed", "wiring")
+    __slots__ = ("charged", "failed", "ledger", "name", "question", "run", "seed", "wiring")
 
     def __init__(self, run: Run, wiring: Wiring, seed: int, ledger: Ledger) -> None:
         self.run = run
+        self.question = run.question
+        """What the step is asked: in a region over items, one of them."""
         self.wiring = wiring
         self.name = wiring.node.name
         self.seed = seed

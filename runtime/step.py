@@ -142,6 +142,9 @@ class Step:
             told = f"{state.failed} failed, so fewer than {at_least} can come; last: {error}"
             raise StepFailed(state.name, RunError(told)) from error
 
+    def released(self) -> None:
+        """Nothing more is wanted of the step."""
+
     def closed(self, read: int, opened: int) -> None:
         """All readers closed before everything was read."""
         self._state.run.closed.append((self._state, read))

@@ -10,7 +10,7 @@ nothing.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from asyncio import Future, Task, get_running_loop, shield
+from asyncio import FIRST_COMPLETED, Future, Task, get_running_loop, shield, sleep, wait
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import aclosing
 from typing import Any, Protocol, TypeAlias, TypeVar
@@ -18,7 +18,7 @@ from typing import Any, Protocol, TypeAlias, TypeVar
 from ..compiler.errors import RunError
 from ..compiler.values import Candidate
 
-__all__ = ["Decided", "Drawn", "Inputs", "Mapped", "Reader", "Row", "Work"]
+__all__ = ["Arrivals", "Decided", "Drawn", "Inputs", "Mapped", "Reader", "Row", "Work"]
 
 T = TypeVar("T")
 
@@ -58,6 +58,9 @@ class Work(Protocol):
 
     def closed(self, read: int, opened: int) -> None:
         """All readers closed before everything was read."""
+
+    def released(self) -> None:
+        """All readers closed: nothing more is wanted of the step."""
 
 
 class Row(ABC):
@@ -104,6 +107,7 @@ class Row(ABC):
         if self.read < self.size:
             self._work.closed(self.read, self.opened)
         self._stop()
+        self._work.released()
 
     def _start(self, index: int) -> Future[Filled]:
         """Start the work for a place nobody opened before."""
@@ -154,6 +158,23 @@ class Inputs:
         """Whether somebody else reads that place, too."""
         return self._find(index)[0].shared
 
+    @property
+    def parts(self) -> int:
+        """How many rows there are."""
+        return len(self._parts)
+
+    def part(self, index: int) -> int:
+        """Which row a place belongs to."""
+        if self._single is not None:
+            return 0
+        starts = (place for place, (start, _) in enumerate(self._parts) if start <= index)
+        return max(starts, default=0)
+
+    def end(self, index: int) -> int:
+        """Where the row that a place belongs to ends."""
+        start, row = self._parts[self.part(index)]
+        return start + row.size
+
     def close(self, read: int) -> None:
         """Close every row, as read so far."""
         for start, row in self._parts:
@@ -169,15 +190,19 @@ class Inputs:
 
 
 class Reader:
-    """The stream that a deciding step reads: candidates in index order, a window ahead."""
+    """The stream that a deciding step reads: candidates in index order, a window ahead.
 
-    __slots__ = ("_ahead", "_closed", "_inputs", "_next", "_places", "_window", "seen")
+    With `apart`, nothing of a row is opened before the one before it is read.
+    """
 
-    def __init__(self, inputs: Inputs, window: int | None) -> None:
+    __slots__ = ("_ahead", "_apart", "_closed", "_inputs", "_next", "_places", "_window", "seen")
+
+    def __init__(self, inputs: Inputs, window: int | None, apart: bool = False) -> None:
         self.seen: list[Candidate] = []
         """What was read so far."""
         self._inputs = inputs
         self._window = inputs.size if window is None else window
+        self._apart = apart and inputs.parts > 1
         self._places: list[Future[Filled]] = []
         self._next = 0
         self._ahead = 0
@@ -190,7 +215,8 @@ class Reader:
         inputs = self._inputs
         while not self._closed and self._next < inputs.size:
             index = self._next
-            for ahead in range(self._ahead, min(index + self._window, inputs.size)):
+            end = inputs.end(index) if self._apart else inputs.size
+            for ahead in range(self._ahead, min(index + self._window, end)):
                 self._places.append(inputs.open(ahead))
                 self._ahead = ahead + 1
             place = self._places[index]
@@ -210,6 +236,16 @@ class Reader:
         """How many candidates may still come, at most."""
         return 0 if self._closed else self._inputs.size - self._next
 
+    @property
+    def part(self) -> int:
+        """Which row the last candidate came from; 0 before the first."""
+        return self._inputs.part(max(0, self._next - 1))
+
+    @property
+    def parts(self) -> int:
+        """How many rows are read."""
+        return self._inputs.parts
+
     async def aclose(self) -> None:
         """Enough was read."""
         self.close()
@@ -223,6 +259,50 @@ class Reader:
         if not self._closed:
             self._closed = True
             self._inputs.close(self._next)
+
+
+class Arrivals(Reader):
+    """The stream of a race: candidates as they arrive; those of one instant in index order."""
+
+    __slots__ = ("_furthest", "_last", "_pending")
+
+    def __init__(self, inputs: Inputs) -> None:
+        super().__init__(inputs, None)
+        self._pending: dict[int, Future[Filled]] | None = None
+        self._last = 0
+        self._furthest = 0
+
+    async def __anext__(self) -> Candidate:
+        inputs = self._inputs
+        if self._pending is None and not self._closed:
+            self._pending = {place: inputs.open(place) for place in range(inputs.size)}
+        while self._pending and not self._closed:
+            arrived = next((at for at, place in self._pending.items() if place.done()), None)
+            if arrived is None:
+                await wait(self._pending.values(), return_when=FIRST_COMPLETED)
+                # Those that end at this instant are all let in before one is taken.
+                await sleep(0)
+                continue
+            filled = self._pending.pop(arrived).result()
+            self._last = arrived
+            self._furthest = max(self._furthest, arrived + 1)
+            self._next += 1
+            if filled is not None:
+                self.seen.append(filled)
+                return filled
+        self.close()
+        raise StopAsyncIteration
+
+    @property
+    def part(self) -> int:
+        """Which row the last candidate came from."""
+        return self._inputs.part(self._last)
+
+    def close(self) -> None:
+        """Enough has arrived. Idempotent."""
+        if not self._closed:
+            self._closed = True
+            self._inputs.close(self._furthest)
 
 
 class Drawn(Row):

@@ -33,7 +33,7 @@ def wirings(plan: Plan) -> tuple[Wiring, ...]:
     readers = dict.fromkeys(graph.nodes, 0)
     readers[graph.output] += 1
     for node in graph.nodes.values():
-        for name in node.inputs:
+        for name in (*node.inputs, *node.waits_for):
             readers[name] += 1
     taken: dict[str, int] = {}
     return tuple(

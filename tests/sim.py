@@ -115,13 +115,43 @@ def jitter(seed: int, longest: float = 5.0) -> Callable[[Request, Draw], float]:
     return latency
 
 
-def random_pipeline(dice: Random, budget: str = "") -> str:
-    """A pipeline of two models with one to three layers that decides in the end."""
+def random_limits(dice: Random) -> str:
+    """Some limits of a step, or of several."""
+    limits = [
+        ("calls", dice.randint(3, 40)),
+        ("tokens", dice.randint(200, 5000)),
+        ("usd", dice.randint(1, 20) / 1000),
+        ("seconds", dice.randint(1, 12)),
+        ("on_budget", dice.choice(["best", "best", "fail"])),
+    ]
+    units = dice.sample(limits[:4], k=dice.randint(1, 2)) + limits[4 : dice.randint(4, 5)]
+    return ", ".join(f"{unit}: {limit}" for unit, limit in units)
+
+
+_TURN = ("critique", "refine", "verify")
+_UNTIL = ("{score: verify, at_least: 1, every: true}", "{agree: 0.6}", "{unchanged: true}")
+
+
+def random_pipeline(dice: Random, budget: str = "", *, limits: Random | None = None) -> str:
+    """A pipeline of two models with one to three layers that decides in the end.
+
+    With `limits`, some of its steps have budgets drawn from it: their own, shares, or one that is
+    called `together`.
+    """
     steps: list[str] = []
+
+    def limited(kind: str, arguments: dict[str, object]) -> str:
+        if limits is None or (kind != "generate" and "model" not in arguments):
+            return ""
+        own = f"{{{random_limits(limits)}}}"
+        share = f"{{share: {limits.randint(2, 9) / 10}}}" if budget else own
+        given = limits.choice(["", own, share, "together", "together"])
+        return f", budget: {given}" if given else ""
 
     def step(kind: str, **arguments: object) -> str:
         name = f"s{len(steps)}"
         told = "".join(f", {key}: {value}" for key, value in arguments.items())
+        told += limited(kind, arguments)
         steps.append(f"  {name}: {{op: {kind}{told}}}")
         return name
 
@@ -134,7 +164,17 @@ def random_pipeline(dice: Random, budget: str = "") -> str:
         last.append(step("ensemble", members=members, n=dice.randint(1, 4)))
     for _ in range(dice.randint(0, 3)):
         read = f"[{', '.join(last)}]"
-        match dice.choice(["verify", "keep", "critique", "refine", "all", "rank", "fuse"]):
+        kinds = ["verify", "keep", "critique", "refine", "all", "rank", "fuse"]
+        match dice.choice([*kinds, "loop", "cascade"]):
+            case "loop":
+                until = dice.choice(_UNTIL)
+                inside = ", ".join(f"{op}: {{op: {op}, model: {model()}}}" for op in _TURN)
+                told = {"steps": f"{{{inside}}}", "until": until, "times": dice.randint(1, 3)}
+                made = step("loop", **told, **{"from": read})
+            case "cascade":
+                first = f"{{op: generate, model: {model()}, n: {dice.randint(1, 3)}}}"
+                stages = f"{{one: {first}, two: {{op: refine, model: {model()}}}}}"
+                made = step("cascade", stages=stages, accept="{agree: 0.6}", **{"from": read})
             case "verify":
                 made = step("verify", model=model(), votes=dice.randint(1, 3), **{"from": read})
             case "keep":
@@ -163,15 +203,18 @@ def random_pipeline(dice: Random, budget: str = "") -> str:
             step("select", by="first", **{"from": read})
         case _:
             step("rank", model=model(), **{"from": read})
-    limits = [dice.choice([1, 2, 64]), dice.choice([1, 3, 64])]
+    widths = [dice.choice([1, 2, 64]), dice.choice([1, 3, 64])]
+    shared = limits is not None and any("budget: together" in one for one in steps)
+    budgets = f"{{together: {{{random_limits(limits)}}}}}" if limits and shared else "{}"
     return f"""\
 name: p
 answer: number
 budget: {{{budget}}}
+budgets: {budgets}
 models:
-  m: {{model: scripted/x, concurrency: {limits[0]}, max_draws: {limits[1]}, max_tokens: 40,
+  m: {{model: scripted/x, concurrency: {widths[0]}, max_draws: {widths[1]}, max_tokens: 40,
       price: {{prompt: 2, completion: 7}}}}
-  o: {{model: scripted/y, concurrency: {limits[1]}, max_tokens: 40,
+  o: {{model: scripted/y, concurrency: {widths[1]}, max_tokens: 40,
       price: {{prompt: 1, completion: 3}}}}
 steps:
 """ + "\n".join(steps)

@@ -9,11 +9,12 @@ from ..graph import Graph, Place
 from ..source import Document, read
 from ..spec import Budget
 from ..verify import verify
+from .budgets import Budgets
 from .faults import Faults
 from .files import Files
 from .models import models_of
 from .readable import answer_of, output_of, readable
-from .steps import steps_of
+from .steps import Around, steps_of
 
 __all__ = ["build", "build_file"]
 
@@ -43,7 +44,9 @@ def _build(document: Document, folder: Path, opened: Files) -> Graph:
         raise SpecError(faults.found)
     kind = answer_of(spec, faults)
     models = models_of(spec, faults)
-    nodes = steps_of(spec, kind, models, folder, opened, faults)
+    budgets = Budgets(spec, faults)
+    nodes = steps_of(Around(spec, kind, models, folder, opened, budgets, faults))
+    budgets.check_used()
     output, keep = output_of(spec, faults)
     graph = Graph(
         name=spec.name,
@@ -52,7 +55,7 @@ def _build(document: Document, folder: Path, opened: Files) -> Graph:
         question=spec.question,
         answer=kind,
         models=models,
-        budgets={"": spec.budget} if spec.budget != Budget() else {},
+        budgets=budgets.by_scope,
         nodes=nodes,
         output=output,
         keep=keep,

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
 from ..errors import Fault, Span
 from ..names import nearest
 from ..source import Document
-from ..spec import STEP_KEYS, ModelSpec
+from ..spec import STEP_KEYS, Allowance, ModelSpec
 
 __all__ = ["Faults", "explain", "known_part"]
 
@@ -64,7 +65,7 @@ def explain(
         if problem["type"] == "extra_forbidden":
             outer = problem["loc"][:-1]
             keys = _keys(cls) if not outer else _inner_keys(cls, outer)
-            if path[:1] == ("steps",) and not outer:
+            if path[:1] == ("steps",) and len(path) == 2 and not outer:
                 keys = (*keys, *STEP_KEYS)
             faults.add("unknown-key", f"unknown key {word!r}", loc, nearest(word, keys), key=True)
             continue
@@ -98,10 +99,17 @@ def _keys(cls: type[BaseModel]) -> tuple[str, ...]:
     return tuple((f.alias or name) for name, f in cls.model_fields.items())
 
 
+_TABLES: Mapping[str, type[BaseModel]] = {"models": ModelSpec, "budgets": Allowance}
+"""What stands under each name of a mapping of names."""
+
+
 def _inner_keys(cls: type[BaseModel], outer: tuple[str | int, ...]) -> tuple[str, ...]:
     """The keys of the model that stands at `outer` within `cls`, if there is one."""
-    if outer[0] == "models":
-        return _keys(ModelSpec)
+    if outer[0] in _TABLES:
+        return _keys(_TABLES[str(outer[0])])
     field = cls.model_fields.get(str(outer[0]))
-    found = None if field is None else field.annotation
-    return _keys(found) if isinstance(found, type) and issubclass(found, BaseModel) else ()
+    written = None if field is None else field.annotation
+    for found in (written, *get_args(written)):
+        if isinstance(found, type) and issubclass(found, BaseModel):
+            return _keys(found)
+    return ()

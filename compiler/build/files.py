@@ -14,11 +14,12 @@ from ..nested import Nested
 from ..op import Op
 from .faults import Faults
 
-__all__ = ["Files", "beside", "opened_in", "with_files"]
+__all__ = ["MOST_STEPS", "Files", "beside", "opened_in", "with_files"]
 
 _LIBRARY = Path(__file__).resolve().parent.parent.parent / "pipelines"
 _DEEPEST = 16
-_MOST_STEPS = 1000
+MOST_STEPS = 1000
+"""Steps of one pipeline, those of pipelines and regions inside it counted."""
 _LONGEST_PROMPT = 1 << 20
 
 
@@ -118,8 +119,8 @@ def opened_in(
     if graph is None:
         return None
     used = op.holding(graph)
-    if used.size > _MOST_STEPS:
-        message = f"{found.name} holds {used.size:,} steps, more than {_MOST_STEPS:,}"
+    if used.size > MOST_STEPS:
+        message = f"{found.name} holds {used.size:,} steps, more than {MOST_STEPS:,}"
         faults.add("too-large", message, path, key=True)
         return None
     return used

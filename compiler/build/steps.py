@@ -3,91 +3,132 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, TypeAlias
 
 from pydantic import ValidationError
 
 from ..answers import AnswerKind
-from ..graph import INPUT, QUESTION, Node, Place
+from ..graph import INPUT, QUESTION, Graph, Node, Place
+from ..holder import Holder
 from ..names import nearest
 from ..nested import Nested
 from ..op import Op, Source
+from ..regions import REGIONS, Region, Written
 from ..registry import operator, operator_names
 from ..spec import STEP_KEYS, ModelSpec, Spec
+from .budgets import Budgets
 from .faults import Faults, explain
-from .files import Files, opened_in, with_files
+from .files import MOST_STEPS, Files, opened_in, with_files
 from .models import check_askings
 
-__all__ = ["steps_of"]
+__all__ = ["Around", "steps_of"]
 
-_PIPELINE = "pipeline"
+Where: TypeAlias = "tuple[str | int, ...]"
+
+_OURS: Mapping[str, type[Op]] = MappingProxyType({"pipeline": Nested, **REGIONS})
+"""What a step may be beside the operators."""
 
 
-def steps_of(
-    spec: Spec,
-    kind: AnswerKind,
-    models: dict[str, ModelSpec],
-    folder: Path,
-    opened: Files,
-    faults: Faults,
-) -> dict[str, Node]:
-    """The steps that can be made sense of, as nodes; faults for the others. `models` gains those
-    that steps write out."""
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What is the same for all steps of a pipeline, be they inside a region or not. `models` gains
+    those that steps write out, `budgets` those that steps have."""
+
+    spec: Spec
+    kind: AnswerKind
+    models: dict[str, ModelSpec]
+    folder: Path
+    opened: Files
+    budgets: Budgets
+    faults: Faults
+
+
+def steps_of(around: Around) -> dict[str, Node]:
+    """The steps that can be made sense of, as nodes; faults for the others."""
+    return _block(_Block(around, Written(("steps",), around.spec.steps), around.faults.steps))
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """Steps that stand together: those of a pipeline, or those inside a region.
+
+    `names` are all of them, be they right or wrong; `before` is what the first one reads.
+    """
+
+    around: Around
+    written: Written
+    names: tuple[str, ...]
+    before: str = ""
+
+
+def _block(block: _Block) -> dict[str, Node]:
     nodes: dict[str, Node] = {}
-    before = ""
-    for name in faults.steps:
-        path = ("steps", name)
-        written = spec.steps.get(name)
+    before, faults = block.before, block.around.faults
+    for name in block.names:
+        path = block.written.step(name)
         if not name.isidentifier() or name in (QUESTION, INPUT):
             why = "is taken" if name in (QUESTION, INPUT) else "is not a plain word"
             faults.add(
                 "step-name", f"a step cannot be named {name!r}: the name {why}", path, key=True
             )
-        if written is None:
-            before = name
-            continue
-        op = _operator(written, path, spec, folder, opened, faults)
-        inputs = _inputs(name, written, before, op, faults)
+        if name in block.written.steps:
+            node = _node(block, name, before)
+            if node is not None:
+                nodes[name] = node
         before = name
-        if op is None or inputs is None:
-            continue
-        check_askings(op, path, spec.question.fields, models, faults)
-        place = Place(
-            faults.document.span(path, key=True),
-            {argument: faults.document.span((*path, argument)) for argument in written},
-        )
-        at_least = _at_least(written, path, faults)
-        nodes[name] = Node(name, str(written["op"]), op, inputs, kind, place, at_least=at_least)
     return nodes
 
 
-def _operator(
-    written: Mapping[str, Any],
-    path: tuple[str | int, ...],
-    spec: Spec,
-    folder: Path,
-    opened: Files,
-    faults: Faults,
-) -> Op | None:
-    name = written.get("op")
+def _node(block: _Block, name: str, before: str) -> Node | None:
+    around, path = block.around, block.written.step(name)
+    written, faults = block.written.steps[name], around.faults
+    op = _operator(written, path, around)
+    inputs = _inputs(name, written, before, op, block)
+    if op is None or inputs is None:
+        return None
+    check_askings(op, path, around.spec.question.fields, around.models, faults)
+    place = Place(
+        faults.document.span(path, key=True),
+        {argument: faults.document.span((*path, argument)) for argument in written},
+    )
+    at_least = _at_least(written, path, op, faults)
+    scope = around.budgets.scope(name, written, op, path)
+    kind = str(written["op"])
+    return Node(
+        name,
+        kind,
+        op,
+        inputs,
+        around.kind,
+        place,
+        scope,
+        at_least=at_least,
+        layout=around.spec.layout,
+    )
+
+
+def _operator(written: Mapping[str, Any], path: Where, around: Around) -> Op | None:
+    name, faults = written.get("op"), around.faults
     if not isinstance(name, str):
-        known = ", ".join((*operator_names(), _PIPELINE))
+        known = ", ".join((*operator_names(), *_OURS))
         faults.add(
             "missing", "a step names its operator with `op:`", path, f"known: {known}", key=True
         )
         return None
-    if name == _PIPELINE:
-        cls: type[Op] = Nested
+    if name in _OURS:
+        cls: type[Op] = _OURS[name]
     elif name in operator_names():
         cls = operator(name)
     else:
-        hint = nearest(name, (*operator_names(), _PIPELINE))
+        hint = nearest(name, (*operator_names(), *_OURS))
         faults.add("unknown-operator", f"unknown operator {name!r}", (*path, "op"), hint)
         return None
     before = len(faults.found)
     plain = {key: value for key, value in written.items() if key not in STEP_KEYS}
-    plain = with_files(plain, path, folder, faults)
+    plain = with_files(plain, path, around.folder, faults)
     try:
         op = cls.model_validate(plain)
     except ValidationError as error:
@@ -95,27 +136,52 @@ def _operator(
         return None
     if len(faults.found) > before:
         return None
-    return opened_in(op, path, folder, opened, faults) if isinstance(op, Nested) else op
+    if isinstance(op, Nested):
+        return opened_in(op, path, around.folder, around.opened, faults)
+    return _with_bodies(op, path, around) if isinstance(op, Region) else op
+
+
+def _with_bodies(region: Region, path: Where, around: Around) -> Region | None:
+    """The region with the steps inside it built; None if any of them is at fault."""
+    faults = around.faults
+    before = len(faults.found)
+    bodies = {}
+    for name, inside in region.written().items():
+        written = Written((*path, *inside.path), inside.steps, inside.alone)
+        nodes = _block(_Block(around, written, tuple(inside.steps), INPUT))
+        bodies[name] = _body(name, nodes, written, around)
+    if len(faults.found) > before:
+        return None
+    held = region.holding(bodies)
+    if held.size > MOST_STEPS:
+        told = f"it becomes {held.size:,} steps, more than {MOST_STEPS:,}"
+        faults.add("too-large", told, path, key=True)
+        return None
+    return held
+
+
+def _body(name: str, nodes: Mapping[str, Node], written: Written, around: Around) -> Graph:
+    *_, last = written.steps
+    place = Place(around.faults.document.span(written.step(last), key=True))
+    spec, kind, models = around.spec, around.kind, around.models
+    return Graph(name, "", "", spec.question, kind, models, {}, nodes, last, 1, place)
 
 
 def _inputs(
-    name: str,
-    written: Mapping[str, Any],
-    before: str,
-    op: Op | None,
-    faults: Faults,
+    name: str, written: Mapping[str, Any], before: str, op: Op | None, block: _Block
 ) -> tuple[str, ...] | None:
     """What a step reads; None if that cannot be told."""
-    names = faults.steps
-    path = ("steps", name, "from")
+    names, faults = block.names, block.around.faults
+    step = block.written.step(name)
+    path = (*step, "from")
     found = len(faults.found)
-    source = isinstance(op, Source) or (isinstance(op, Nested) and not op.reads_input)
+    source = isinstance(op, Source) or (isinstance(op, Holder) and not op.reads_input)
     if "from" not in written:
         if source or op is None:
             return ()
         if not before:
             message = f"{written['op']} reads candidates, and no step stands before it"
-            faults.add("no-input", message, path[:2], key=True)
+            faults.add("no-input", message, step, key=True)
             return None
         return (before,)
     given = written["from"]
@@ -146,11 +212,13 @@ def _inputs(
     return tuple(inputs) if len(faults.found) == found else None
 
 
-def _at_least(
-    written: Mapping[str, Any], path: tuple[str | int, ...], faults: Faults
-) -> int | None:
+def _at_least(written: Mapping[str, Any], path: Where, op: Op, faults: Faults) -> int | None:
     """How many candidates must come out of a step when some fail: `on_failure: fail | drop |
     {min: n}`."""
+    if "on_failure" in written and isinstance(op, Region):
+        told = "a region cannot fail by itself: the steps inside it say what happens"
+        faults.add("value", told, (*path, "on_failure"), key=True)
+        return None
     match written.get("on_failure", "fail"):
         case "fail":
             return None

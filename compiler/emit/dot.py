@@ -26,10 +26,12 @@ def _lines(plan: Plan) -> Iterator[str]:
         yield f"  {ids[name]} [label={_label(graph.nodes[name])}];"
     yield f"  result [label={_text(graph.name)}, shape=oval];"
     for name in graph.order:
-        if not graph.nodes[name].inputs:
+        if not graph.nodes[name].inputs and not graph.nodes[name].topic:
             yield f"  question -> {ids[name]};"
         for read in graph.nodes[name].inputs:
             yield f'  {ids[read]} -> {ids[name]} [label="{plan.flows[read].count}"];'
+        for gate in graph.nodes[name].waits_for:
+            yield f"  {ids[gate]} -> {ids[name]} [style=dashed];"
     yield f'  {ids[graph.output]} -> result [label="{plan.flows[graph.output].count}"];'
     yield "}"
 

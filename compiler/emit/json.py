@@ -10,6 +10,7 @@ from ..graph import Graph, Node
 from ..op import Amount, Flow
 from ..plan import Plan
 from ..price import Cost
+from ..sharing import Share
 from ..values import Json
 from .lints import lints
 from .literals import answer
@@ -28,6 +29,7 @@ def emit(plan: Plan) -> str:
         "steps": [_step(plan, graph.nodes[name]) for name in graph.order],
         "output": {"from": graph.output, "keep": graph.keep},
         "total": _cost(plan.total),
+        "estimated_prompt_tokens": _share(sum(plan.sharing.values(), Share())),
         "notes": lints(plan),
     }
     return json.dumps(told, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
@@ -57,11 +59,14 @@ def _step(plan: Plan, node: Node) -> Mapping[str, Json]:
         "prompts": plan.prompts.get(node.name, ()),
         "from": node.inputs,
         "scope": node.scope,
+        "gate": node.gate,
+        "topic": node.topic,
         "answer": answer(node.answer),
         "chunk": node.chunk,
         "window": node.window,
         "gives": _flow(plan.flows[node.name]),
         "cost": _cost(plan.costs[node.name]),
+        "estimated_prompt_tokens": _share(plan.sharing.get(node.name, Share())),
     }
 
 
@@ -82,6 +87,10 @@ def _cost(cost: Cost) -> Mapping[str, Json]:
         "usd": {"low": cost.usd.low, "high": cost.usd.high},
         "depth": _bounds(cost.depth),
     }
+
+
+def _share(share: Share) -> Mapping[str, Json]:
+    return {"sent": share.sent, "computed": share.computed}
 
 
 def _bounds(amount: Amount) -> Mapping[str, Json]:

@@ -4,15 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ..graph import Graph
 from ..op import Source
 from ..plan import Plan
+from ..spec import Limits
 
 __all__ = ["lints"]
 
 
 def lints(plan: Plan) -> tuple[str, ...]:
     """What people should know of a plan: the notes of its passes, then the lints."""
-    return plan.graph.notes + tuple(_identical_draws(plan))
+    return (*plan.graph.notes, *_identical_draws(plan), *_loose_limits(plan.graph))
+
+
+def _loose_limits(graph: Graph) -> Iterator[str]:
+    """Limits larger than one around them, which is reached first."""
+    for scope, budget in graph.budgets.items():
+        for unit in Limits.model_fields:
+            limit = getattr(budget, unit)
+            above = [getattr(around, unit) for around in graph.around(scope.rpartition(".")[0])]
+            least = min((one for one in above if one is not None), default=None)
+            if scope and limit is not None and least is not None and limit > least:
+                yield (
+                    f"the budget of {scope} never binds at {limit:,g} {unit}: "
+                    f"one around it has {least:,g}"
+                )
 
 
 def _identical_draws(plan: Plan) -> Iterator[str]:

@@ -24,10 +24,12 @@ def _lines(plan: Plan) -> Iterator[str]:
         yield f'  {ids[name]}["{_label(graph.nodes[name])}"]'
     yield f'  result(["{_text(graph.name)}"])'
     for name in graph.order:
-        if not graph.nodes[name].inputs:
+        if not graph.nodes[name].inputs and not graph.nodes[name].topic:
             yield f"  question --> {ids[name]}"
         for read in graph.nodes[name].inputs:
             yield f'  {ids[read]} -->|"{plan.flows[read].count}"| {ids[name]}'
+        for gate in graph.nodes[name].waits_for:
+            yield f"  {ids[gate]} -.-> {ids[name]}"
     yield f'  {ids[graph.output]} -->|"{plan.flows[graph.output].count}"| result'
 
 

@@ -131,6 +131,8 @@ def _step(graph: Graph, node: Node) -> _Arguments:
             at_least=node.at_least,
             answer=answer(node.answer) if node.answer != graph.answer else None,
             scope=node.scope,
+            gate=node.gate,
+            topic=node.topic,
         ),
     )
 

@@ -9,6 +9,7 @@ from ..graph import Node
 from ..op import Amount
 from ..plan import Plan
 from ..price import Cost, Dollars
+from ..sharing import Share
 from ..spec import Budget
 from .lints import lints
 
@@ -68,6 +69,10 @@ def _facts(plan: Plan) -> Iterator[str]:
     yield f"for a question of {_counted(plan.question, 'token')}"
     depth = plan.total.depth
     yield f"critical path: {_counted(depth, 'call')}" + (", one after another" * (depth.high > 1))
+    share = sum(plan.sharing.values(), Share())
+    if share.sent:
+        told = f"about {share.computed:,} of {share.sent:,} computed with a prefix cache"
+        yield f"prompt tokens: {told} (estimate)"
     for scope, budget in plan.graph.budgets.items():
         yield from _budget(scope, budget, plan.within(scope))
     yield f"digest: {plan.digest}"

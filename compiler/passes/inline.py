@@ -1,4 +1,4 @@
-"""Put the steps of pipelines used as steps in their place.
+"""Put the steps of pipelines used as steps, and those of regions, in their place.
 
 Preserves exactly the requests: names change (`step.inner`), and with them the seeds.
 """
@@ -9,20 +9,22 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from ..graph import INPUT, Graph, Node
+from ..holder import Holder
 from ..nested import Nested
 from ..op import Op
+from ..regions import Region
 from ..spec import Budget, ModelSpec
 
 __all__ = ["inline"]
 
 
 def inline(graph: Graph) -> Graph:
-    """Inline every pipeline used as a step, innermost first.
+    """Inline every pipeline used as a step and lay out every region, innermost first.
 
     An inner step is named `step.inner`; what read the step reads the inner output; an inner step
     that reads `input` reads what the step was fed. Equal models are one model.
     """
-    if not any(isinstance(node.op, Nested) for node in graph.nodes.values()):
+    if not any(isinstance(node.op, Holder) for node in graph.nodes.values()):
         return graph
     models = dict(graph.models)
     budgets = dict(graph.budgets)
@@ -34,17 +36,36 @@ def inline(graph: Graph) -> Graph:
             inner = inline(node.op.inner)
             renamed = _merge(models, inner.models, node.name)
             nodes += _placed(inner, node, fed, renamed)
-            budgets |= _scoped(inner.budgets, node.name)
+            budgets |= _scoped(inner.budgets, _scope(node, inner))
             outputs[node.name] = f"{node.name}.{inner.output}"
+        elif isinstance(node.op, Region):
+            nodes += _laid_out(node.op, replace(node, inputs=fed), models, budgets)
         else:
             nodes.append(replace(node, inputs=fed))
     output = outputs.get(graph.output, graph.output)
     return replace(graph.with_nodes(nodes, output), models=models, budgets=budgets)
 
 
+def _laid_out(
+    region: Region, node: Node, models: dict[str, ModelSpec], budgets: dict[str, Budget]
+) -> Iterator[Node]:
+    """The steps that a region stands for; `models` and `budgets` gain those of pipelines in it."""
+    bodies = {}
+    for name, body in region.bodies.items():
+        flat = inline(body)
+        renamed = _merge(models, flat.models, f"{node.name}.{name}")
+        steps = [replace(step, op=_asking_for(step.op, renamed)) for step in flat.nodes.values()]
+        bodies[name] = flat.with_nodes(steps)
+    for name, prefix in region.places(node.name):
+        around = f"{node.scope}.{prefix}" if node.scope else prefix
+        budgets |= _scoped(bodies[name].budgets, around)
+    return region.unrolled(node, bodies)
+
+
 def _placed(
     inner: Graph, node: Node, fed: tuple[str, ...], renamed: Mapping[str, str]
 ) -> Iterator[Node]:
+    scope = _scope(node, inner)
     for step in inner.nodes.values():
         inputs: list[str] = []
         for name in step.inputs:
@@ -54,7 +75,7 @@ def _placed(
             name=f"{node.name}.{step.name}",
             op=_asking_for(step.op, renamed),
             inputs=tuple(inputs),
-            scope=f"{node.name}.{step.scope}" if step.scope else node.name,
+            scope=f"{scope}.{step.scope}" if step.scope else scope,
         )
 
 
@@ -78,11 +99,21 @@ def _merge(
     """Add the inner models to the outer ones; returns their names there."""
     renamed = {}
     for name, model in inner.items():
+        if models.get(name) == model:
+            renamed[name] = name
+            continue
         same = next((known for known, spec in models.items() if spec == model), None)
         renamed[name] = same or f"{step}.{name}"
         models[renamed[name]] = model
     return renamed
 
 
-def _scoped(budgets: Mapping[str, Budget], step: str) -> dict[str, Budget]:
-    return {f"{step}.{scope}" if scope else step: limits for scope, limits in budgets.items()}
+def _scope(node: Node, inner: Graph) -> str:
+    """The scope of the pipeline itself: the step's name, within the account that the step has."""
+    if not node.scope:
+        return node.name
+    return f"{node.scope}.{inner.name if node.scope == node.name else node.name}"
+
+
+def _scoped(budgets: Mapping[str, Budget], around: str) -> dict[str, Budget]:
+    return {f"{around}.{scope}" if scope else around: limits for scope, limits in budgets.items()}

@@ -20,9 +20,15 @@ def share(graph: Graph) -> Graph:
     nodes: list[Node] = []
     for node in graph.nodes.values():
         # A reader of both keeps reading twice: candidates keep their multiplicity (I20).
-        node = replace(node, inputs=tuple(instead.get(name, name) for name in node.inputs))
+        node = replace(
+            node,
+            inputs=tuple(instead.get(name, name) for name in node.inputs),
+            gate=instead.get(node.gate, node.gate),
+            topic=instead.get(node.topic, node.topic),
+        )
         if node.op.effect == "pure":
-            key = (node.kind, repr(node.op), node.inputs, node.answer, node.scope)
+            where = (node.scope, node.gate, node.topic)
+            key = (node.kind, repr(node.op), node.inputs, node.answer, where)
             if key in first:
                 instead[node.name] = first[key]
                 continue

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..flow import infer, join
+from ..flow import infer, read_by
 from ..graph import Graph
 from ..op import All
 from ..verify import ANY_QUESTION
@@ -22,9 +22,10 @@ def window(graph: Graph) -> Graph:
     nodes = []
     for node in graph.nodes.values():
         if isinstance(node.op, All):
-            given = join([flows[name] for name in node.inputs])
+            given = read_by(node.op, [flows[name] for name in node.inputs])
             wanted = node.op.window(given)
-            everything = wanted is None or wanted >= given.count.high
+            most = sum(flows[name].count.high for name in node.inputs)
+            everything = wanted is None or wanted >= most
             node = replace(node, window=None if everything else wanted)
         nodes.append(node)
     return graph.with_nodes(nodes)

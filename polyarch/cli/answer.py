@@ -37,6 +37,8 @@ class Once:
     seed: int
     cached: bool
     trace: str | None
+    keys: tuple[str, ...] = ()
+    """The environment variables whose keys may be sent."""
 
 
 def answer_file(file: str, batch: Batch, quiet: bool) -> None:
@@ -79,7 +81,8 @@ async def _answer(plan: Plan, once: Once, progress: Progress | None) -> Result:
     question = _asked(once.question, plan)
     listeners: list[Listener] = [] if progress is None else [progress]
     with cache(once.cached) as stores, tracing(once.trace, plan) as writers:
-        async with Session(plan, listeners=listeners + writers, stores=stores) as session:
+        told = listeners + writers
+        async with Session(plan, listeners=told, stores=stores, keys=once.keys) as session:
             if progress is None:
                 return await session.ask(question, seed=once.seed)
             async with shown(progress):

@@ -11,8 +11,9 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from ..compiler.nested import Nested
+from ..compiler.regions import REGIONS
 from ..compiler.registry import operator, operator_names
-from ..compiler.spec import Spec
+from ..compiler.spec import Allowance, Spec
 from .fields import abouts
 
 __all__ = ["command", "pipeline_schema"]
@@ -20,6 +21,21 @@ __all__ = ["command", "pipeline_schema"]
 _FROM: Mapping[str, Any] = {
     "description": "The steps it reads; the one before it if left out.",
     "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}],
+}
+_ON_FAILURE: Mapping[str, Any] = {
+    "description": "What becomes of it when its model cannot be asked.",
+    "anyOf": [
+        {"enum": ["fail", "drop"]},
+        {
+            "type": "object",
+            "properties": {"min": {"type": "integer", "minimum": 1}},
+            "required": ["min"],
+            "additionalProperties": False,
+        },
+    ],
+}
+_BUDGET: Mapping[str, Any] = {
+    "description": "Its limits within the pipeline's budget, or the name of an account it shares."
 }
 _PROMPT_FILE: Mapping[str, Any] = {
     "type": "object",
@@ -44,26 +60,37 @@ def command() -> None:
 def pipeline_schema() -> Mapping[str, Any]:
     """The JSON Schema of a pipeline file: a step is one of the operators, with its arguments."""
     ops: dict[str, type[BaseModel]] = {name: operator(name) for name in operator_names()}
-    ops["pipeline"] = Nested
-    models: list[type[BaseModel]] = [Spec, *ops.values()]
+    ops |= {"pipeline": Nested, **REGIONS}
+    models: list[type[BaseModel]] = [Spec, Allowance, *ops.values()]
     refs, shared = models_json_schema([(m, "validation") for m in models], title="polyarch")
     defs = shared["$defs"]
     for model in models:
         _explain(_named(defs, refs[model, "validation"]), model)
     for schema in defs.values():
         _allow_files(schema)
-    steps = {f"step.{n}": _step(n, _named(defs, refs[m, "validation"])) for n, m in ops.items()}
+    budget = refs[Allowance, "validation"]["$ref"]
+    steps = {
+        f"step.{n}": _step(n, _named(defs, refs[m, "validation"]), budget) for n, m in ops.items()
+    }
     root = _named(defs, refs[Spec, "validation"])
     _shorten(root)
-    root["properties"]["steps"]["additionalProperties"] = {
-        "oneOf": [{"$ref": f"#/$defs/{name}"} for name in steps]
-    }
+    step = {"oneOf": [{"$ref": f"#/$defs/{name}"} for name in steps]}
+    root["properties"]["steps"]["additionalProperties"] = step
+    for held in ("Body", "Stage", "step.loop", "step.map"):
+        _hold_steps({**defs, **steps}[held], step)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **root,
         "title": "polyarch pipeline",
         "$defs": dict(sorted({**defs, **steps}.items())),
     }
+
+
+def _hold_steps(schema: Mapping[str, Any], step: Mapping[str, Any]) -> None:
+    """What stands under the `steps:` of a region is steps."""
+    told = schema["properties"]["steps"]
+    written = next((one for one in told.get("anyOf", ()) if one.get("type") == "object"), told)
+    written["additionalProperties"] = step
 
 
 def _named(defs: Mapping[str, Any], ref: Mapping[str, str]) -> dict[str, Any]:
@@ -98,13 +125,19 @@ def _or_text(schema: Mapping[str, Any]) -> dict[str, Any]:
     return {"anyOf": [{"type": "string"}, schema]}
 
 
-def _step(name: str, op: Mapping[str, Any]) -> Mapping[str, Any]:
-    """An operator's arguments with `op` and `from`."""
+def _step(name: str, op: Mapping[str, Any], budget: str) -> Mapping[str, Any]:
+    """An operator's arguments with what every step may hold."""
     properties = {k: v for k, v in op["properties"].items() if k != "graph"}
     return {
         **op,
         "title": name,
-        "properties": {"op": {"const": name}, "from": dict(_FROM), **properties},
+        "properties": {
+            "op": {"const": name},
+            "from": dict(_FROM),
+            "on_failure": dict(_ON_FAILURE),
+            "budget": {**_BUDGET, "anyOf": [{"type": "string"}, {"$ref": budget}]},
+            **properties,
+        },
         "required": ["op", *_required(op)],
     }
 

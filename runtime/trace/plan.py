@@ -95,6 +95,8 @@ def _step(graph: Graph, node: Node) -> Mapping[str, Json]:
         "window": node.window,
         "at_least": node.at_least,
         "scope": node.scope,
+        "gate": node.gate,
+        "topic": node.topic,
     }
     if node.answer != graph.answer:
         told["answer"] = answer(node.answer)
@@ -149,4 +151,6 @@ def _rebuilt_step(told: Mapping[str, Json]) -> Step:
         answer=cast("str | Mapping[str, Json] | None", told.get("answer")),
         scope=str(told["scope"]),
         at_least=cast("int | None", told.get("at_least")),
+        gate=str(told.get("gate", "")),
+        topic=str(told.get("topic", "")),
     )

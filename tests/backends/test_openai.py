@@ -254,7 +254,7 @@ models:
 steps: {{draft: {{op: generate}}}}
 """)
         seen: list[Any] = []
-        async with Session(made, listeners=[seen.append]) as session:
+        async with Session(made, listeners=[seen.append], keys=["MY_KEY"]) as session:
             with pytest.raises(RunError) as caught:
                 await session.ask("What?")
             shown = f"{seen} {session._models['m'].backend!r} {session._models['m'].key!r}"

@@ -279,6 +279,105 @@ ALONE: dict[str, tuple[str, int, int, str, str, str]] = {
     ),
     "budget": (f"{FOUR}{VOTE}budget: {{cals: 3}}\n", 7, 10, "unknown-key", "cals", '"calls"'),
     "budget bound": (f"{FOUR}{VOTE}budget: {{usd: 0}}\n", 7, 15, "value", "0", "greater than 0"),
+    "step budget": (
+        "  a: {op: generate, model: m, budget: {cals: 3}}\n",
+        5,
+        40,
+        "unknown-key",
+        "cals",
+        'did you mean "calls"',
+    ),
+    "step budget bound": (
+        "  a: {op: generate, model: m, budget: {share: 2}}\n",
+        5,
+        47,
+        "value",
+        "2",
+        "less than or equal to 1",
+    ),
+    "step budget of another kind": (
+        "  a: {op: generate, model: m, budget: 3}\n",
+        5,
+        39,
+        "type",
+        "3",
+        "a mapping of limits, or a name from `budgets:`",
+    ),
+    "empty step budget": (
+        "  a: {op: generate, model: m, budget: {on_budget: best}}\n",
+        5,
+        31,
+        "budget",
+        "budget",
+        "it limits nothing",
+    ),
+    "share of nothing": (
+        "  a: {op: generate, model: m, budget: {share: 0.5}}\n",
+        5,
+        47,
+        "budget",
+        "0.5",
+        "a share of nothing: the pipeline's own `budget:` has no limit",
+    ),
+    "share too small": (
+        "  a: {op: generate, model: m, budget: {share: 0.2}}\nbudget: {calls: 4}\n",
+        5,
+        47,
+        "budget",
+        "0.2",
+        "a share of 0.2 of 4 calls is none",
+    ),
+    "budget of a step that asks nobody": (
+        f"{FOUR}  a: {{op: vote, budget: {{calls: 3}}}}\n",
+        6,
+        17,
+        "budget",
+        "budget",
+        "vote asks no model",
+    ),
+    "unknown shared budget": (
+        "  a: {op: generate, model: m, budget: draftng}\n"
+        "  b: {op: generate, model: m, budget: drafting}\n"
+        "  c: {op: vote, from: [a, b]}\n"
+        "budgets: {drafting: {calls: 9}}\n",
+        5,
+        39,
+        "unknown-budget",
+        "draftng",
+        'did you mean "drafting"?',
+    ),
+    "no shared budgets": (
+        "  a: {op: generate, model: m, budget: drafting}\n",
+        5,
+        39,
+        "unknown-budget",
+        "drafting",
+        "declare it in `budgets:`",
+    ),
+    "unused shared budget": (
+        "  a: {op: generate, model: m}\nbudgets: {drafting: {calls: 9}}\n",
+        6,
+        11,
+        "unused-budget",
+        "drafting",
+        "no step has `budget: drafting`",
+    ),
+    "shared budget named as a step": (
+        "  a: {op: generate, model: m, budget: a}\nbudgets: {a: {calls: 9}}\n",
+        6,
+        11,
+        "budget-name",
+        "a",
+        "a step has that name",
+    ),
+    "shared budget's key": (
+        "  a: {op: generate, model: m, budget: d}\nbudgets: {d: {cals: 9}}\n",
+        6,
+        15,
+        "unknown-key",
+        "cals",
+        'did you mean "calls"',
+    ),
     "version": (f"{FOUR}{VOTE}version: 2\n", 7, 10, "value", "2", "input should be 1"),
     "pipeline": (
         "  a: {op: pipeline, name: self_consistncy}\n",
@@ -295,7 +394,7 @@ ALONE: dict[str, tuple[str, int, int, str, str, str]] = {
         35,
         "unknown-key",
         "graph",
-        "known: file, from, name",
+        "known: budget, file, from, name",
     ),
     "prompt file": (
         "  a: {op: generate, model: m, prompt: {file: nowhere.txt}}\n",
@@ -466,3 +565,32 @@ def test_a_prompt_in_a_file(tmp_path: Path) -> None:
     (fault,) = faults(text, tmp_path)
     assert (fault.code, fault.span.line) == ("prompt", 5)
     assert "question" in fault.hint
+
+
+SECRETS = {
+    "its shape": ("ky: sk-abcdefgh12345678", "ky: *******************"),
+    "its name": ("api_key: 0123abcd4567efgh", "api_key: ****************"),
+    "the environment": ("ky: plain words", "ky: ***********"),
+}
+
+
+@pytest.mark.parametrize("case", SECRETS)
+def test_what_looks_like_a_key_is_masked(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOME_TOKEN", "plain words")
+    written, shown = SECRETS[case]
+    (fault,) = faults(f"name: x\nmodels: {{m: {{model: scripted/x, {written}, tmp: 1}}}}\n{END}")[
+        :1
+    ]
+    secret = written.split(": ")[1]
+    assert secret not in str(fault)
+    assert shown in str(fault)
+
+
+def test_a_key_in_the_wrong_place_is_not_repeated() -> None:
+    (fault,) = faults(f"name: x\nmodels: {{m: sk-abcdefgh/12345678}}\n{END}")[:1]
+    told = faults(HEAD + "  a: {op: generate, model: sk-abcdefgh12345678}\n")
+    assert "abcdefgh" not in f"{fault} {told[0]}"
+    assert "unknown model '*******************'" in told[0].message
+
+
+END = "steps: {a: {op: generate}}\n"

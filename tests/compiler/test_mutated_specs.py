@@ -26,9 +26,10 @@ models:
   judge: {model: scripted/judge, max_tokens: 99, stop: [END], options: {draws: 4}}
 answer: number
 budget: {calls: 400, tokens: 600_000, usd: 1.5, seconds: 30}
+budgets: {judging: {share: 0.5, on_budget: best}}
 steps:
-  drafts: {op: generate, model: solver, n: 16, temperature: 0.8}
-  checked: {op: verify, model: judge, votes: 2}
+  drafts: {op: generate, model: solver, n: 16, temperature: 0.8, budget: {calls: 40, usd: 1}}
+  checked: {op: verify, model: judge, votes: 2, budget: judging}
   answer: {op: vote, weight: verify, stop_at: 0.95}
 """,
     """\

@@ -11,6 +11,7 @@ import polyarch
 from polyarch.compiled import Compiled, Lock
 from polyarch.compiler.emit import EMITTERS
 from polyarch.compiler.errors import VersionMismatch
+from polyarch.compiler.plan import fingerprints
 from polyarch.pipelines import names, path
 
 from .pipelines import ROUGH, VOTE, planned
@@ -261,3 +262,39 @@ def test_what_becomes_of_failures_is_kept(written: str, least: int | None) -> No
     assert f"on_failure: {written}" in text
     node = next(iter(pipeline(source(text)).plan.graph.nodes.values()))
     assert node.at_least == least
+
+
+SHARED = VOTE.replace("op: verify", "op: verify, budget: judging").replace(
+    "op: generate,", "op: generate, budget: {share: 0.5, on_budget: best},"
+).replace("steps:", "budgets: {judging: {calls: 9, seconds: 5}}\nsteps:")  # fmt: skip
+
+
+def test_budgets_of_steps_are_kept() -> None:
+    graph = pipeline(source(SHARED)).plan.graph
+    assert graph.budgets == planned(SHARED).graph.budgets
+    assert {name: node.scope for name, node in graph.nodes.items()} == {
+        "drafts": "drafts",
+        "checked": "judging",
+        "answer": "",
+    }
+    drafts = graph.budgets["drafts"]
+    assert (drafts.calls, drafts.tokens, drafts.usd, drafts.on_budget) == (20, 30_000, 0.25, "best")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "changed"),
+    [("calls: 9", "calls: 10", {"checked"}), ("share: 0.5", "share: 0.25", {"drafts"})],
+)
+def test_a_step_has_another_digest_with_another_budget(
+    before: str, after: str, changed: set[str]
+) -> None:
+    one, other = planned(SHARED), planned(SHARED.replace(before, after))
+    assert one.digest != other.digest
+    prints = fingerprints(one.graph), fingerprints(other.graph)
+    assert {name for name in prints[0] if prints[0][name] != prints[1][name]} == changed
+
+
+def test_an_edited_budget_of_a_step_is_told() -> None:
+    edited = source(SHARED).replace('"calls": 9', '"calls": 8')
+    with pytest.raises(VersionMismatch, match="at step 'checked'"):
+        _ = pipeline(edited).plan

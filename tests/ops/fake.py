@@ -83,7 +83,7 @@ class Fake:
     unreadable: int = 0
 
     def fill(self, asking: Asking, **values: str) -> str:
-        template = Template(asking.prompt or asking.default_prompt, asking.variables)
+        template = Template(asking.wording, asking.variables)
         return template.fill({**values, "question": self.question.text})
 
     async def sample(
@@ -176,6 +176,14 @@ class Fed:
     @property
     def left(self) -> int:
         return self._most - self.read
+
+    @property
+    def part(self) -> int:
+        return 0
+
+    @property
+    def parts(self) -> int:
+        return 1
 
     async def aclose(self) -> None:
         self.closed = True

@@ -91,6 +91,9 @@ class Hands:
     def rescued(self, error: Exception, read: Sequence[Candidate]) -> Sequence[Candidate]:
         raise error
 
+    def released(self) -> None:
+        """Nothing more is wanted."""
+
     def closed(self, read: int, opened: int) -> None:
         self.told.append((read, opened))
 

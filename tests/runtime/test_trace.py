@@ -16,12 +16,12 @@ from polyarch import __version__
 from polyarch.backends.scripted import Script, Scripted
 from polyarch.compiler.errors import InputError, ServerFailed
 from polyarch.compiler.plan import Plan
+from polyarch.compiler.secrets import REDACTED, Secrets
 from polyarch.compiler.values import Image, Message, Question
 from polyarch.runtime.events import Event
 from polyarch.runtime.questions import digest, recorded, restored
 from polyarch.runtime.trace.outline import outline
 from polyarch.runtime.trace.read import Trace, read
-from polyarch.runtime.trace.secrets import REDACTED, Secrets
 from polyarch.runtime.trace.write import TraceWriter
 
 CHECKED = """\

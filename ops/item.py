@@ -1,0 +1,91 @@
+"""Take one item out of a list that a candidate holds."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import AsyncIterator, Sequence
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from ..compiler.answers import answer_kind
+from ..compiler.errors import InputError
+from ..compiler.op import All, Amount, Context, Flow, Mismatch, Reply, Stream
+from ..compiler.values import Candidate, Usage
+
+__all__ = ["Item", "items_of"]
+
+_BULLET = re.compile(r"\s*(?:[-*•]|\(?\d{1,3}[.):])\s+")
+_JSON = answer_kind("json")
+
+
+class Item(All):
+    """Take one item out of a list that a candidate holds.
+
+    Reads the first candidate and yields one whose text is the item number `index` of its list, or
+    nothing if the list is shorter. The list is written as `split` says: `lines`, each item a line
+    of its own, bullets and numbers in front dropped; `paragraphs`, with empty lines between;
+    `json`, an array, of which texts are taken as they are and other items as JSON. A list longer
+    than `most` ends the run with an error, or with `on_more: drop` loses what is too much, which
+    the trace tells. Asks nobody.
+    """
+
+    index: Annotated[int, Field(ge=0)] = 0
+    """Which item, from 0."""
+    split: Literal["lines", "paragraphs", "json"] = "lines"
+    """How the list is written."""
+    most: Annotated[int, Field(ge=1)] | None = None
+    """The most items that a list may have."""
+    on_more: Literal["fail", "drop"] = "fail"
+    """What becomes of a longer list."""
+
+    def flow(self, given: Flow) -> Flow:
+        if given.count.high == 0:
+            raise Mismatch("an item of nothing")
+        low = 1 if self.index == 0 and given.count.low else 0
+        tokens = Amount(1, max(1, given.tokens.high))
+        return Flow(Amount(low, 1), frozenset(), frozenset(), tokens, given.question)
+
+    def window(self, given: Flow) -> int | None:
+        return 1
+
+    def least(self, given: Flow) -> int:
+        return min(1, given.count.low)
+
+    async def run(self, ctx: Context, given: Stream) -> AsyncIterator[Candidate]:
+        async for candidate in given:
+            await given.aclose()
+            items = items_of(candidate.text, self.split)
+            if self.most is not None and len(items) > self.most:
+                self._too_many(ctx, len(items))
+            if self.index < len(items):
+                reply = Reply(0, items[self.index], candidate.origin.model, "stop", Usage())
+                yield ctx.candidate(reply, index=0, parents=[candidate])
+            return
+
+    def _too_many(self, ctx: Context, count: int) -> None:
+        if self.on_more == "fail":
+            raise InputError(f"a list of {count} items, where {self.most} are the most")
+        if self.index == 0:
+            ctx.note("items dropped", items=count, most=self.most)
+
+
+def items_of(text: str, split: Literal["lines", "paragraphs", "json"]) -> Sequence[str]:
+    """The items of a list, in order; none where there is no list of that form.
+
+    >>> items_of("1. one\\n2. two", "lines")
+    ['one', 'two']
+    """
+    match split:
+        case "json":
+            found = _JSON.read(text)
+            listed = json.loads(found.text) if found is not None else ()
+            if not isinstance(listed, list):
+                return ()
+            return [item if isinstance(item, str) else json.dumps(item) for item in listed]
+        case "paragraphs":
+            parts = re.split(r"\n\s*\n", text)
+        case "lines":
+            parts = [_BULLET.sub("", line, count=1) for line in text.splitlines()]
+    return [part.strip() for part in parts if part.strip()]
