@@ -8,13 +8,31 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib.util import find_spec
+from types import MappingProxyType
 
 from ...compiler.errors import MissingPackage
 from ...compiler.values import Json
-from ..base import Backend, ModelInfo
+from ..base import Backend, Capability, ModelInfo
 from .options import Options, checked
 
-__all__ = ["Options", "info", "open_backend"]
+__all__ = ["BY_OPTION", "OFFERS", "Options", "info", "open_backend"]
+
+OFFERS = frozenset({Capability.CANCEL, Capability.STOP})
+"""What every model of every provider offers beyond a chat."""
+
+BY_OPTION: Mapping[Capability, str] = MappingProxyType(
+    {
+        Capability.CONTINUATION: "options: {continuation: true}",
+        Capability.EMBEDDINGS: "options: {embeddings: true}",
+        Capability.GUIDED_JSON: "options: {guided: true}",
+        Capability.IMAGES: "options: {images: true}",
+        Capability.LOGPROBS: "options: {logprobs: true}",
+        Capability.SEED: "options: {seed: true}",
+        Capability.THINKING: "options: {thinking: true}",
+        Capability.TOOLS: "options: {tools: true}",
+    }
+)
+"""What litellm's table, or else an option, says that a model has."""
 
 
 def info(model: str, options: Mapping[str, Json]) -> ModelInfo:
