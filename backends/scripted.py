@@ -22,9 +22,11 @@ from ..compiler.errors import (
 )
 from ..compiler.model import Capability, ModelInfo
 from ..compiler.values import Json, TokenLogprob, ToolCall
-from .base import Backend, Draw, Piece, Request
+from .base import Backend, Draw, Piece, Request, refuse_unoffered
 
-__all__ = ["Log", "Script", "Scripted", "info", "open_backend"]
+__all__ = ["OFFERS", "Log", "Script", "Scripted", "info", "open_backend"]
+
+OFFERS = frozenset(Capability)
 
 _CHARS = 4
 """Characters in a scripted token."""
@@ -82,7 +84,8 @@ class Scripted(Backend):
     `max_tokens`. What a reply says besides its text is not cut.
 
     The latency of a draw is the script's own, else `latency`: seconds, or a function of request and
-    draw. `log` counts what was asked, finished, cancelled and failed.
+    draw. `log` counts what was asked, finished, cancelled and failed. A request for what is not
+    among `offers` is a `BadRequest`.
     """
 
     def __init__(
@@ -92,6 +95,7 @@ class Scripted(Backend):
         latency: float | Callable[[Request, Draw], float] = 0.0,
         keep: bool = False,
         repeatable: bool = False,
+        offers: frozenset[Capability] = OFFERS,
     ) -> None:
         """`keep` remembers every request in the log; `repeatable` says that replies depend on the
         prompt and the draw's number or seed alone, so that a cache may keep them."""
@@ -100,12 +104,16 @@ class Scripted(Backend):
         self._reply = reply
         self._latency = latency
         self._keep = keep
+        self._offers = offers
+        self._offers_all = offers == OFFERS
 
     async def generate(self, request: Request) -> AsyncGenerator[Piece, None]:
         """Reply to each draw after its latency, the quickest first.
 
         Raises `BadRequest` where the request wants what the script does not hold.
         """
+        if not self._offers_all:
+            refuse_unoffered(f"scripted/{request.model}", self._offers, request)
         log, count = self.log, len(request.draws)
         log.requests += 1
         log.asked += count
@@ -117,7 +125,7 @@ class Scripted(Backend):
         try:
             prompt = sum(len(m.text) for m in request.messages) // _CHARS
             yield Piece(request.draws[0].index, prompt_tokens=prompt)
-            waited = 0.0
+            waited, first = 0.0, True
             for latency, index, script in self._scripts(request):
                 if latency > waited:
                     await asyncio.sleep(latency - waited)
@@ -128,7 +136,8 @@ class Scripted(Backend):
                     log.failed += 1
                     raise fault
                 log.finished += 1
-                yield _piece(request, index, script)
+                yield _piece(request, index, script, first=first)
+                first = False
         finally:
             log.cancelled += left
             log.under_way -= count
@@ -151,7 +160,7 @@ class Scripted(Backend):
         return scripts
 
 
-def _piece(request: Request, index: int, script: Script) -> Piece:
+def _piece(request: Request, index: int, script: Script, *, first: bool) -> Piece:
     """The whole reply, as far as the request lets it go."""
     if request.wants != "text":
         return Piece(index, finish="stop", values=script.values)
@@ -168,7 +177,7 @@ def _piece(request: Request, index: int, script: Script) -> Piece:
         finish=finish,
         reasoning=script.reasoning,
         logprobs=script.logprobs,
-        prompt_logprobs=script.prompt_logprobs if index == request.draws[0].index else (),
+        prompt_logprobs=script.prompt_logprobs if first else (),
         calls=script.calls,
     )
 
@@ -192,18 +201,64 @@ def info(model: str, options: Mapping[str, Json]) -> ModelInfo:
 
 
 def open_backend(model: str, options: Mapping[str, Json]) -> Scripted:
-    """A backend that replies by the rules in the options. Raises `BadRequest`."""
+    """A backend that replies by the rules in the options. Raises `BadRequest`.
+
+    A text may be written as a mapping, for what a reply holds beside it: `text`, `reasoning`,
+    `logprobs` and `prompt_logprobs` (each token a list of its text, its log probability and, if
+    there are, its alternatives as a mapping), `calls` (id, name, arguments) and `values`. `offers`
+    names the capabilities, if not all are to be there.
+    """
     rules = _options(options)
     if not rules.replies:
         raise BadRequest(
             f"scripted/{model} has no replies: write options: {{replies: [...]}} or give a "
             "Scripted backend in Python"
         )
-    return Scripted(rules.reply, latency=rules.latency)
+    return Scripted(rules.reply, latency=rules.latency, offers=rules.offered)
 
 
 def _texts(value: object) -> object:
-    return [value] if isinstance(value, str) else value
+    return [value] if isinstance(value, str | dict) else value
+
+
+def _said(value: object) -> object:
+    return {"text": value} if isinstance(value, str) else value
+
+
+_Token: TypeAlias = "tuple[str, float] | tuple[str, float, Mapping[str, float]]"
+
+
+class _Said(BaseModel):
+    """A text, and what a reply holds beside it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    text: str = ""
+    finish: Literal["stop", "length", "content", "tools"] = "stop"
+    reasoning: str = ""
+    logprobs: tuple[_Token, ...] = ()
+    prompt_logprobs: tuple[_Token, ...] = ()
+    calls: tuple[ToolCall, ...] = ()
+    values: tuple[float, ...] = ()
+
+    def script(self, latency: float) -> Script:
+        """As a scripted reply."""
+        return Script(
+            self.text,
+            latency,
+            finish=self.finish,
+            reasoning=self.reasoning,
+            logprobs=_tokens(self.logprobs),
+            prompt_logprobs=_tokens(self.prompt_logprobs),
+            calls=self.calls,
+            values=self.values,
+        )
+
+
+def _tokens(told: Sequence[_Token]) -> tuple[TokenLogprob, ...]:
+    return tuple(
+        TokenLogprob(one[0], one[1], tuple(one[2].items()) if len(one) == 3 else ()) for one in told
+    )
 
 
 class _Rule(BaseModel):
@@ -216,7 +271,9 @@ class _Rule(BaseModel):
     question: str | None = None
     contains: str | None = None
     """Some message holds this text."""
-    texts: Annotated[Sequence[str], BeforeValidator(_texts)] = ()
+    texts: Annotated[
+        Sequence[Annotated[_Said, BeforeValidator(_said)]], BeforeValidator(_texts)
+    ] = ()
     cycle: bool = False
     """Begin again after the last text; otherwise a draw beyond it is an error."""
     latency: Annotated[float, Field(ge=0)] = 0.0
@@ -253,6 +310,13 @@ class _Options(BaseModel):
     latency: Annotated[float, Field(ge=0)] = 0.0
     draws: Annotated[int, Field(ge=1)] = 64
     """Most draws in one request."""
+    offers: tuple[Capability, ...] | None = None
+    """The capabilities; None for all."""
+
+    @property
+    def offered(self) -> frozenset[Capability]:
+        """The capabilities, as a set."""
+        return frozenset(Capability if self.offers is None else self.offers)
 
     @property
     def info(self) -> ModelInfo:
@@ -260,7 +324,7 @@ class _Options(BaseModel):
         return ModelInfo(
             context=1 << 20,
             max_tokens=256,
-            capabilities=frozenset(Capability),
+            capabilities=self.offered,
             max_draws=self.draws,
             concurrency=1 << 20,
         )
@@ -280,7 +344,7 @@ def _scripted(rule: _Rule, request: Request, draw: Draw) -> Script:
     number = draw.number if request.purpose.role == "solve" else draw.index
     if number >= len(rule.texts) and not (rule.cycle and rule.texts):
         raise NotRecorded(f"step {request.step!r} has no scripted reply for draw {number}")
-    return Script(rule.texts[number % len(rule.texts)], rule.latency)
+    return rule.texts[number % len(rule.texts)].script(rule.latency)
 
 
 def _options(options: Mapping[str, Any]) -> _Options:

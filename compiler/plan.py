@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from .errors import Fault, PlanRefused, SpecError
 from .flow import infer
@@ -18,6 +19,9 @@ from .sharing import Share, sharing
 from .spec import Budget
 from .unpriced import unlimited
 from .verify import ANY_QUESTION
+
+if TYPE_CHECKING:
+    from .place.placement import Placement
 
 __all__ = ["Plan", "digest", "fingerprints", "plan"]
 
@@ -32,6 +36,8 @@ class Plan:
     flows: Mapping[str, Flow]
     costs: Mapping[str, Cost]
     total: Cost
+    placement: Placement | None = None
+    """Where its models run, if it was placed on GPUs."""
 
     @cached_property
     def digest(self) -> str:
@@ -94,7 +100,10 @@ def digest(graph: Graph) -> str:
             "graph": str(graph),
             "budgets": {scope: b.model_dump(mode="json") for scope, b in graph.budgets.items()},
             "steps": [_content(node) for node in graph.nodes.values()],
-            "models": {n: m.model_dump(mode="json") for n, m in graph.models.items()},
+            "models": {
+                name: model.model_dump(mode="json", exclude={"shape"})
+                for name, model in graph.models.items()
+            },
             "question": graph.question.model_dump(mode="json"),
         }
     )

@@ -18,12 +18,16 @@ OFFERS = frozenset(
     {
         Capability.DRAWS,
         Capability.LOGPROBS,
+        Capability.PROMPT_LOGPROBS,
         Capability.CONTINUATION,
         Capability.STOP,
         Capability.SEED,
         Capability.CANCEL,
     }
 )
+"""Not guided replies: what it says of a verdict is read into JSON, but nothing keeps it from saying
+what cannot be read."""
+
 _MODEL = "abacus"
 
 

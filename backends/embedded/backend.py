@@ -78,6 +78,7 @@ class EmbeddedBackend(Backend):
             sampling=Sampling(request.temperature, request.top_p, request.top_k),
             stop=request.stop if role in PLAIN else (),
             logprobs=request.logprobs,
+            prompt_logprobs=request.prompt_logprobs,
         )
         raw = {draw.index: "" for draw in request.draws}
         async with aclosing(engine.generate(work)) as pieces:

@@ -65,6 +65,7 @@ ASKS: Mapping[Capability, Mapping[str, Any]] = {
     Capability.LOGPROBS: {"logprobs": 1},
     Capability.PROMPT_LOGPROBS: {"prompt_logprobs": 1},
     Capability.CONTINUATION: {"prefix": "12*2=24\n"},
+    Capability.GUIDED_JSON: {"schema": {"type": "object"}},
     Capability.GUIDED_REGEX: {"regex": "[0-9]+"},
     Capability.GUIDED_GRAMMAR: {"grammar": 'root ::= "yes" | "no"'},
     Capability.GUIDED_CHOICE: {"choice": ("yes", "no")},

@@ -14,7 +14,6 @@ from polyarch.compiler.errors import BadRequest, NotRecorded
 SHOWN_ELSEWHERE = {
     Capability.DRAWS,  # where it is not offered, nobody asks for more than max_draws
     Capability.SEED,  # every request has seeds
-    Capability.GUIDED_JSON,  # whoever asks checks the reply against the schema
     Capability.CANCEL,
     Capability.LORA,  # an option of a model, in no request
 }
