@@ -39,13 +39,12 @@ PROVIDERS = ["openai", "hosted_vllm"]
 
 
 @pytest.fixture(scope="module", autouse=True)
-def frozen() -> Iterator[None]:
-    """litellm's two thousand modules are not looked through at every collection."""
+def frozen() -> None:
+    """litellm's two thousand modules are not looked through at every collection, here or later: it
+    takes a second."""
     load()
     gc.collect()
     gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 @pytest.fixture(autouse=True)
