@@ -56,6 +56,8 @@ class Batch:
     """The environment variables whose keys may be sent."""
     keep_going: bool = False
     """Whether a question that fails is a line with its error, and the others are answered."""
+    overwrite: bool = False
+    """Whether an output that is finished, or something else, is written over."""
     allow_unsandboxed: bool = False
 
     @property
@@ -84,7 +86,8 @@ async def answer_all(plan: Plan, batch: Batch, progress: Progress | None) -> Non
     with ExitStack() as open_files:
         stores, done = [], 0
         if batch.out != "-" and batch.resumable:
-            kept = journal(plan, Path(batch.source), Path(batch.out), batch.seed)
+            source, out = Path(batch.source), Path(batch.out)
+            kept = journal(plan, source, out, batch.seed, overwrite=batch.overwrite)
             begun = open_files.enter_context(kept)
             stores.append(Store(begun.cache, paid=True))
             done = begun.done

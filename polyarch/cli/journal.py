@@ -28,12 +28,15 @@ class Journal:
 
 
 @contextmanager
-def journal(plan: Plan, source: Path, out: Path, seed: int) -> Iterator[Journal]:
+def journal(
+    plan: Plan, source: Path, out: Path, seed: int, *, overwrite: bool = False
+) -> Iterator[Journal]:
     """The journal beside `out`, removed once the batch has ended well.
 
     A journal belongs to one pipeline, seed and file of questions. If there is one, whole lines of
     the output are kept up to the first question that failed; else the output is begun anew. Raises
-    `InputError` if the journal of another batch is there.
+    `InputError` if the journal of another batch is there, or an output and no journal: it is whole,
+    or something else, and written over only with `overwrite`.
     """
     path = _path(plan, source, out, seed)
     others = [other for other in out.parent.glob(f".{out.name}.*.journal") if other != path]
@@ -43,7 +46,7 @@ def journal(plan: Plan, source: Path, out: Path, seed: int) -> Iterator[Journal]
             f"writing to {out}; run that again to finish it, or delete the journal"
         )
     with of_file(str(out)):
-        done = _whole_lines(out) if path.exists() else _begin(out)
+        done = _whole_lines(out) if path.exists() else _begin(out, overwrite)
     cache = Cache(path)
     try:
         yield Journal(cache, done)
@@ -78,7 +81,13 @@ def _failed(line: bytes) -> bool:
     return b'"error": {' in line and "error" in json.loads(line)
 
 
-def _begin(out: Path) -> int:
+def _begin(out: Path, overwrite: bool) -> int:
+    # A batch that was killed as it ended has its output and no journal: it must not be paid again.
+    if not overwrite and out.exists() and out.stat().st_size:
+        raise InputError(
+            f"{out} is there already, and no journal of this batch: it is finished, or holds "
+            "something else; --overwrite writes it anew"
+        )
     # Before the journal is there: once it is, lines in the output count as done.
     out.write_bytes(b"")
     return 0
@@ -88,7 +97,7 @@ def _whole_lines(out: Path) -> int:
     """How many answers the output has up to half a line, or the first question that failed; what
     follows them is cut off, and comes again from the journal as far as it had arrived."""
     if not out.exists():
-        return _begin(out)
+        return _begin(out, overwrite=True)
     with out.open("r+b") as answers:
         done = end = 0
         for line in answers:

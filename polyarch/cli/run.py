@@ -40,6 +40,9 @@ __all__ = ["command"]
     help="Go on with the questions of --in after one that fails; its line holds the error.",
 )
 @click.option(
+    "--overwrite", is_flag=True, help="Write --out anew where it is finished, or something else."
+)
+@click.option(
     "--allow-key",
     "keys",
     metavar="VARIABLE",
@@ -61,6 +64,7 @@ def command(
     budget: str | None,
     allow_unsandboxed: bool,
     keep_going: bool,
+    overwrite: bool,
     keys: tuple[str, ...],
     json: bool,
     quiet: bool,
@@ -79,8 +83,8 @@ def command(
     """
     if (question is None) == (source is None):
         raise click.UsageError("give either a QUESTION or --in")
-    if source is None and (out is not None or budget is not None or keep_going):
-        raise click.UsageError("--out, --budget and --keep-going go with --in")
+    if source is None and (out is not None or budget is not None or keep_going or overwrite):
+        raise click.UsageError("--out, --budget, --keep-going and --overwrite go with --in")
     from .answer import Once, answer, answer_file
     from .batch import Batch
     from .budget import budget_of
@@ -97,6 +101,7 @@ def command(
             limits,
             keys,
             keep_going,
+            overwrite,
             allow_unsandboxed,
         )
         answer_file(file, batch, quiet)

@@ -73,16 +73,27 @@ def test_the_journal_of_another_batch_is_not_touched(folder: Path) -> None:
     assert len(answers(folder)) == 6
     (journal,) = folder.glob(".a.jsonl.*.journal")
     journal.unlink()
-    assert batch(folder, "q.jsonl").exit_code == 0
+    assert batch(folder, "q.jsonl", "--overwrite").exit_code == 0
     assert answers(folder) == [f"q{i}" for i in range(10)]
 
 
 def test_nothing_is_left_of_a_batch_that_ended(folder: Path) -> None:
-    (folder / "a.jsonl").write_text("old\n")
-    assert batch(folder).exit_code == 0
+    assert batch(folder, "q.jsonl").exit_code == 0
     assert answers(folder) == [f"q{i}" for i in range(10)]
     names = {path.name for path in folder.iterdir()}
     assert names == {"p.yaml", "q.jsonl", "broken.jsonl", "a.jsonl"}
+
+
+def test_what_is_finished_or_something_else_is_not_written_over(folder: Path) -> None:
+    (folder / "a.jsonl").write_text("old\n")
+    told = batch(folder, "q.jsonl")
+    assert told.exit_code == 1
+    assert "a.jsonl is there already" in told.output
+    assert (folder / "a.jsonl").read_text() == "old\n"
+    assert batch(folder, "q.jsonl", "--overwrite").exit_code == 0
+    whole = (folder / "a.jsonl").read_bytes()
+    assert batch(folder, "q.jsonl").exit_code == 1
+    assert (folder / "a.jsonl").read_bytes() == whole
 
 
 def usage(folder: Path) -> int:
@@ -195,7 +206,7 @@ def test_the_spent_budget_of_a_batch_ends_it_all_the_same(folder: Path) -> None:
 def test_keep_going_is_for_files(folder: Path) -> None:
     told = CliRunner().invoke(cli, ["run", str(folder / "p.yaml"), "q", "--keep-going"])
     assert told.exit_code == 2
-    assert "--keep-going go with --in" in told.stderr
+    assert "--keep-going and --overwrite go with --in" in told.stderr
 
 
 def test_map_skips_what_fails(folder: Path) -> None:
