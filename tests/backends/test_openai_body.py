@@ -50,6 +50,8 @@ def test_openai_is_spared_its_own_defaults() -> None:
     assert told["max_completion_tokens"] == 64
     assert asked({}, temperature=0.0)["temperature"] == 0.0
     assert asked({"limit": "max_tokens"})["max_tokens"] == 64
+    # Over the wire the bound holds for reasoning and answer together.
+    assert asked({"thinking": "budget"}, thinking=9)["max_completion_tokens"] == 64 + 9
 
 
 def test_a_server_is_not_left_to_its_own_defaults() -> None:
@@ -82,9 +84,8 @@ def test_schemas() -> None:
     assert form == {"type": "json_schema", "json_schema": {"name": "reply", "schema": schema}}
     told = asked({**HERE, "guided": "vllm"}, schema=schema)
     assert told["structured_outputs"] == {"json": schema}
-    told = asked({**HERE, "guided": "none"}, schema=schema)
-    assert "response_format" not in told
-    assert "structured_outputs" not in told
+    with pytest.raises(BadRequest, match="a schema for the reply needs option guided"):
+        asked({**HERE, "guided": "none"}, schema=schema)
 
 
 def test_a_reply_can_be_begun() -> None:
