@@ -39,7 +39,7 @@ BY_OPTION: Mapping[Capability, str] = MappingProxyType(
         Capability.GUIDED_REGEX: "options: {guided: vllm}",
         Capability.GUIDED_GRAMMAR: "options: {guided: vllm}",
         Capability.GUIDED_CHOICE: "options: {guided: vllm}",
-        Capability.THINKING: "options: {thinking: FIELD}",
+        Capability.THINKING: "options: {thinking: thinking_token_budget}",
         Capability.EMBEDDINGS: "options: {api: embeddings}",
         Capability.REWARD: "options: {api: reward}",
     }

@@ -50,8 +50,6 @@ def test_openai_is_spared_its_own_defaults() -> None:
     assert told["max_completion_tokens"] == 64
     assert asked({}, temperature=0.0)["temperature"] == 0.0
     assert asked({"limit": "max_tokens"})["max_tokens"] == 64
-    # Over the wire the bound holds for reasoning and answer together.
-    assert asked({"thinking": "budget"}, thinking=9)["max_completion_tokens"] == 64 + 9
 
 
 def test_a_server_is_not_left_to_its_own_defaults() -> None:
@@ -86,6 +84,11 @@ def test_schemas() -> None:
     assert told["structured_outputs"] == {"json": schema}
     with pytest.raises(BadRequest, match="a schema for the reply needs option guided"):
         asked({**HERE, "guided": "none"}, schema=schema)
+
+
+def test_reasoning_comes_on_top_of_the_text() -> None:
+    told = asked({**HERE, "thinking": "thinking_token_budget"}, thinking=100)
+    assert (told["thinking_token_budget"], told["max_tokens"]) == (100, 164)
 
 
 def test_a_reply_can_be_begun() -> None:

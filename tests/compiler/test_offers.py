@@ -48,7 +48,8 @@ WRONG = {
     ),
     "  a: {op: ensemble, members: [told, {model: plain, thinking: 9}]}": (
         "6: step 'a' needs thinking, which plain (scripted/plain) does not offer"
-        " | thinking: backends that offer it: openai (with options: {thinking: FIELD})"
+        " | thinking: backends that offer it: openai (with options: "
+        "{thinking: thinking_token_budget})"
     ),
     "  a: {op: generate, model: told}\n  b: {op: score, model: told, by: reward}": (
         "7: step 'b' needs reward, which told (scripted/told) does not offer"
@@ -144,6 +145,7 @@ def test_votes_that_weigh_by_log_probabilities_are_told_of() -> None:
 
 OPTIONS: Mapping[str, tuple[str, Mapping[str, object]]] = {
     "embedded": ("abacus", {}),
+    "litellm": ("anthropic/x", {}),
     "openai": ("x", {"base_url": "http://localhost:1/v1"}),
     "scripted": ("x", {}),
 }
