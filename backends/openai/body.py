@@ -18,7 +18,7 @@ _HINTS: Mapping[Capability, str] = {
     Capability.EMBEDDINGS: "embeddings need option api: embeddings",
     Capability.GUIDED_CHOICE: "a choice of replies needs option guided: vllm",
     Capability.GUIDED_GRAMMAR: "a grammar for the reply needs option guided: vllm",
-    Capability.GUIDED_JSON: "a schema for the reply needs option guided",
+    Capability.GUIDED_JSON: "a schema for the reply needs option guided: response_format, or vllm",
     Capability.GUIDED_REGEX: "a regular expression for the reply needs option guided: vllm",
     Capability.IMAGES: "images need option api: chat, and images: true",
     Capability.LOGPROBS: "probabilities of tokens need option logprobs: true",

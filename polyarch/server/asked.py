@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from ..backends.base import Capability, Draw, ModelInfo, Request
+from ..backends.base import Draw, ModelInfo, Request
 from ..compiler.errors import BadRequest, NoSuchModel
 from ..compiler.names import nearest
 from ..compiler.values import Content, Image, Message, Purpose, Tool, ToolCall
@@ -125,14 +125,15 @@ def _asked(body: Body, info: ModelInfo, *, max_tokens: int, **fields: Any) -> As
     request = Request(
         model=body.model,
         draws=_draws(body, info),
-        max_tokens=max_tokens,
+        # Over the wire the bound holds for reasoning and answer together.
+        max_tokens=max(1, max_tokens - (body.thinking_token_budget or 0)),
         temperature=_or(body.temperature, info.parameters.get("temperature", 1.0)),
         top_p=_or(body.top_p, info.parameters.get("top_p", 1.0)),
         top_k=max(0, body.top_k if body.top_k is not None else 0),
         stop=(body.stop,) if isinstance(body.stop, str) else body.stop or (),
         prompt_logprobs=body.prompt_logprobs,
         thinking=body.thinking_token_budget,
-        **_guided(body, info),
+        **_guided(body),
         **fields,
     )
     return Asked(
@@ -208,9 +209,8 @@ def _tools(body: ChatBody) -> tuple[Tool, ...]:
     )
 
 
-def _guided(body: Body, info: ModelInfo) -> Mapping[str, Any]:
-    """What the reply must meet. A server has to promise a schema; only polyarch's operators, which
-    send their purpose, check replies against it themselves."""
+def _guided(body: Body) -> Mapping[str, Any]:
+    """What the reply must meet; the model refuses what it does not offer."""
     found: dict[str, Any] = {}
     form, outputs = body.response_format, body.structured_outputs
     if form is not None and form.type == "json_object":
@@ -229,8 +229,4 @@ def _guided(body: Body, info: ModelInfo) -> Mapping[str, Any]:
         found |= {name: value for name, value in told.items() if value is not None}
     if len(found) > 1:
         raise Unreadable("a reply can be bound to one form", "structured_outputs")
-    unbound = Capability.GUIDED_JSON not in info.capabilities and body.polyarch is None
-    if "schema" in found and unbound:
-        where = "response_format" if form is not None else "structured_outputs"
-        raise Unreadable(f"{body.model} does not offer {Capability.GUIDED_JSON.value}", where)
     return found

@@ -17,6 +17,8 @@ __all__ = ["DONE", "Reply", "event"]
 DONE = b"data: [DONE]\n\n"
 """The last event of a stream."""
 
+_LEAST = -9999.0
+"""What OpenAI and vLLM write for a token that cannot be: JSON has no infinity."""
 _FINISHES: Mapping[str, str] = {"content": "content_filter", "tools": "tool_calls"}
 
 
@@ -38,8 +40,8 @@ class Reply:
     def chunk(self, piece: Piece) -> Mapping[str, Any] | None:
         """What there is to say of a piece in a stream; None if there is nothing."""
         draw = self._hear(piece)
-        says = piece.text or piece.reasoning or piece.logprobs or piece.calls or piece.finish
-        if not (says or (self._asked.continuous and piece.completion_tokens)):
+        counts = self._asked.continuous and piece.completion_tokens
+        if not (counts or _says(piece)):
             return None
         choice = self._choice(piece.draw, _delta(piece, draw) if self._asked.chat else piece.text)
         choice["logprobs"] = self._logprobs(piece.logprobs, draw.offset)
@@ -134,8 +136,8 @@ class Reply:
             offset += len(token.token)
         return {
             "tokens": [token.token for token in told],
-            "token_logprobs": [token.logprob for token in told],
-            "top_logprobs": [dict(token.top) for token in told],
+            "token_logprobs": [max(token.logprob, _LEAST) for token in told],
+            "top_logprobs": [{t: max(v, _LEAST) for t, v in token.top} for token in told],
             "text_offset": offsets,
         }
 
@@ -163,6 +165,11 @@ class _Draw:
         self.tokens = self.offset = 0
         self.begun = False
         """Whether its role was told."""
+
+
+def _says(piece: Piece) -> bool:
+    said = piece.text or piece.reasoning or piece.finish
+    return bool(said or piece.calls or piece.logprobs or piece.prompt_logprobs)
 
 
 def _delta(piece: Piece, draw: _Draw) -> Mapping[str, Any]:
@@ -196,7 +203,8 @@ def _token(token: TokenLogprob) -> Mapping[str, Any]:
 
 
 def _likely(token: str, logprob: float) -> dict[str, Any]:
-    return {"token": token, "logprob": logprob, "bytes": list(token.encode("utf-8", "replace"))}
+    told = list(token.encode("utf-8", "replace"))
+    return {"token": token, "logprob": max(logprob, _LEAST), "bytes": told}
 
 
 def _prompt_logprobs(told: tuple[TokenLogprob, ...]) -> list[Any]:
@@ -207,7 +215,7 @@ def _prompt_logprobs(told: tuple[TokenLogprob, ...]) -> list[Any]:
         likely = [(token.token, token.logprob), *(o for o in token.top if o[0] != token.token)]
         rows.append(
             {
-                str(place): {"logprob": value, "rank": None, "decoded_token": text}
+                str(place): {"logprob": max(value, _LEAST), "rank": None, "decoded_token": text}
                 for place, (text, value) in enumerate(likely)
             }
         )

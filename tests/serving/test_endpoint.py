@@ -147,6 +147,17 @@ async def test_a_purpose_is_served(server: Server) -> None:
     assert verdict["verdict"] in {"right", "wrong"}
 
 
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+def test_prompt_logprobs_are_json_whatever_is_in_the_prompt(server: Server, stream: bool) -> None:
+    told = post(server, prompt_logprobs=1, stream=stream)
+    text = told.text.splitlines()[0].removeprefix("data: ") if stream else told.text
+    first, *rest = json.loads(text)["prompt_logprobs"]
+    assert first is None
+    # The mark after the question can never be said.
+    assert rest[-1]["0"]["logprob"] == -9999.0
+    assert all(place["0"]["logprob"] <= 0 for place in rest)
+
+
 def test_continuous_usage(server: Server) -> None:
     options = {"include_usage": True, "continuous_usage_stats": True}
     told = post(server, stream=True, stream_options=options, seed=4, n=2)
@@ -182,7 +193,7 @@ REFUSED: list[tuple[dict[str, Any], int, str | None, str]] = [
     ({"response_format": {"type": "json_object"}}, 400, None, "does not offer guided_json"),
     ({"structured_outputs": {"choice": ["a"]}}, 400, None, "does not offer guided_choice"),
     ({"tools": [{"type": "function", "function": {"name": "f"}}]}, 400, None, "offer tools"),
-    ({"prompt_logprobs": 1}, 400, None, "does not offer prompt_logprobs"),
+    ({"thinking_token_budget": 9}, 400, None, "does not offer thinking"),
     ({"polyarch": {"role": "sing", "question": "x"}}, 400, None, "no role 'sing'"),
     (
         {"messages": [{"role": "user", "content": "word " * 600}]},

@@ -32,7 +32,8 @@ async def ask(model: str, options: str) -> Result:
 
 async def test_a_pipeline_of_judges() -> None:
     with served() as server:
-        options = f'{{base_url: "{server.url}", purpose: true, seed: true, context: 512}}'
+        told = "purpose: true, seed: true, guided: none, context: 512"
+        options = f'{{base_url: "{server.url}", {told}}}'
         over = await ask(f"openai/{MODEL}", options)
     within = await ask(MODEL, "{}")
     assert [c.text for c in over.candidates] == [c.text for c in within.candidates]
