@@ -1,13 +1,17 @@
 """What a pipeline costs on top of vLLM: tokens per second against the bare engine.
 
-    python benchmarks/vllm_pipeline.py [--questions 100] [--rounds 3]
+    python benchmarks/vllm_pipeline.py [--questions 60] [--rounds 5]
 
 A pipeline of three layers (draw, revise each draw, fuse) runs over the questions on vLLM in this
-process. Then the very same prompts and sampling parameters, recorded on the way, go to the same
-engine all at once, without polyarch. The engine runs the embedded model's weights; the two take
-turns, and the median of the rounds' ratios is told, beside the load of the machine: on a busy one
-single ratios say little. The bare engine is favoured: it knows every request from the start, where
-a pipeline learns the second layer's from the first.
+process. The very same prompts and sampling parameters, recorded on the way, then go to the same
+engine all at once, without polyarch. The two take turns, the first round is left out, and the
+engine's prefix cache is emptied before each run.
+
+Told of each run: tokens per second, and what a busy machine does not change: the engine's steps,
+the mean number of draws in one, and the processor time of this process (the engine has its own). As
+many draws in a step as the bare engine has means that the engine was kept as busy. The bare engine
+is favoured: it knows every request from the start, where a pipeline learns the second layer's from
+the first.
 """
 
 from __future__ import annotations
@@ -19,8 +23,9 @@ import os
 import statistics
 import sys
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +38,12 @@ from polyarch.backends.base import Backend, Piece, Request
 from polyarch.backends.embedded.problems import problems
 from polyarch.backends.vllm import open_backend
 from polyarch.backends.vllm.backend import VLLM
+from polyarch.backends.vllm.engine import Running
+from polyarch.compiler.plan import Plan
 from polyarch.runtime.session import Session
+
+BATCH = 64
+"""Draws in a step at most: there are many times as many, so that the ends of runs weigh little."""
 
 PIPELINE = """
 name: three_layers
@@ -54,77 +64,145 @@ steps:
 """
 
 
+@dataclass(frozen=True)
+class Run:
+    """What was measured of one run."""
+
+    tokens: int
+    seconds: float
+    processor: float
+    steps: int
+
+    @property
+    def rate(self) -> float:
+        """Tokens per second."""
+        return self.tokens / self.seconds
+
+    @property
+    def batch(self) -> float:
+        """Draws in a step of the engine, on average."""
+        return self.tokens / self.steps
+
+    @property
+    def cost(self) -> float:
+        """Microseconds of this process's processor time for a token."""
+        return 1e6 * self.processor / self.tokens
+
+
+class Meter:
+    """Counts the engine's steps and tokens between two looks, by its own statistics."""
+
+    def __init__(self, running: Running) -> None:
+        self._llm = running.llm
+        self._record = running.queue.record
+        self._steps = self._tokens = 0
+        running.queue.record = self._count  # type: ignore[method-assign]
+
+    def _count(self, scheduler: Any, iteration: Any, *others: Any, **more: Any) -> None:
+        self._record(scheduler, iteration, *others, **more)
+        if iteration is not None and iteration.num_generation_tokens:
+            self._steps += 1
+            self._tokens += iteration.num_generation_tokens
+
+    async def begin(self) -> Callable[[], Run]:
+        """Begin a run with an empty cache; call what comes back at its end."""
+        assert await self._llm.reset_prefix_cache()
+        self._steps = self._tokens = 0
+        seconds, processor = time.perf_counter(), time.process_time()
+        return lambda: Run(
+            self._tokens,
+            time.perf_counter() - seconds,
+            time.process_time() - processor,
+            self._steps,
+        )
+
+
 class Recorded(Backend):
-    """Hands requests on, keeps them, and counts the tokens of their replies."""
+    """Hands requests on, and keeps them."""
 
     def __init__(self, inner: VLLM) -> None:
         self.inner = inner
         self.requests: list[Request] = []
-        self.tokens = 0
 
-    async def generate(self, request: Request) -> AsyncGenerator[Piece, None]:
+    def generate(self, request: Request) -> AsyncGenerator[Piece, None]:
         self.requests.append(request)
-        async with aclosing(self.inner.generate(request)) as pieces:
-            async for piece in pieces:
-                self.tokens += piece.completion_tokens
-                yield piece
+        return self.inner.generate(request)
 
     def prompt_tokens(self, request: Request) -> int:
         return self.inner.prompt_tokens(request)
 
     async def aclose(self) -> None:
-        await self.inner.aclose()
+        """The engine stays."""
 
 
-async def bare(engine: VLLM, requests: list[Request]) -> tuple[int, float]:
-    """The requests to vLLM itself, all at once: tokens and seconds. Prompts are made before."""
-    running = await engine._engine.started()
-    made = [
-        (await engine._prompts.of(running, r), engine._parameters(r, r.draws, False))
-        for r in requests
-    ]
+async def piped(plan: Plan, recorded: Recorded, stories: list[str], seed: int) -> int:
+    """The questions through the pipeline, all at once; how many were answered."""
+    session = Session(plan, backends={"m": recorded})
+    async with aclosing(session.map(stories, seed=seed, concurrency=len(stories))) as results:
+        answered = [result async for result in results]
+    await session.aclose()
+    return len(answered)
 
-    async def one(number: int, prompt: Any, parameters: Any) -> int:
-        told = running.llm.generate(prompt, parameters, f"bare-{time.monotonic_ns()}-{number}")
-        return sum([len(part.token_ids) async for output in told for part in output.outputs])
 
-    begun = time.perf_counter()
-    counts = await asyncio.gather(*[one(k, *ready) for k, ready in enumerate(made)])
-    return sum(counts), time.perf_counter() - begun
+async def bare(running: Running, ready: Sequence[tuple[Any, Any]]) -> None:
+    """Prompts and parameters to vLLM itself, all at once."""
+
+    async def one(number: int, prompt: Any, parameters: Any) -> None:
+        name = f"bare-{time.monotonic_ns()}-{number}"
+        async for _ in running.llm.generate(prompt, parameters, name):
+            pass
+
+    await asyncio.gather(*[one(number, *each) for number, each in enumerate(ready)])
 
 
 async def measure(questions: int, rounds: int, folder: Path) -> None:
-    options = local_vllm.options(folder)
+    options = local_vllm.options(folder, engine={"max_num_seqs": BATCH})
     plan = loads(PIPELINE.format(options=json.dumps(options))).plan
     stories = [problem.question for problem in problems("demo", questions, seed=11)]
     engine = open_backend("abacus", options)
     assert isinstance(engine, VLLM)
-    ratios = []
+    running = await engine._engine.started()
+    meter = Meter(running)
+    ours, theirs = [], []
     for number in range(rounds + 1):
         recorded = Recorded(engine)
-        session = Session(plan, backends={"m": recorded})
-        begun = time.perf_counter()
-        answered = [r async for r in session.map(stories, seed=number, concurrency=questions)]
-        seconds = time.perf_counter() - begun
-        tokens, least = await bare(engine, recorded.requests)
-        if not number:
-            continue  # the first round pays for the start
-        ours, theirs = recorded.tokens / seconds, tokens / least
-        ratios.append(ours / theirs)
-        print(
-            f"{len(answered)} questions, {len(recorded.requests)} requests: pipeline "
-            f"{ours:,.0f} tokens/s, bare engine {theirs:,.0f}, ratio {ours / theirs:.3f} "
-            f"(load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores)",
-            flush=True,
-        )
-    print(f"median ratio {statistics.median(ratios):.3f}")
+        end = await meter.begin()
+        assert await piped(plan, recorded, stories, number) == questions
+        ours.append(end())
+        ready = [
+            (await engine._prompts.of(running, r), engine._parameters(r, r.draws, False))
+            for r in recorded.requests
+        ]
+        end = await meter.begin()
+        await bare(running, ready)
+        theirs.append(end())
+        told(f"round {number}" if number else "warm-up", ours[-1], theirs[-1])
     await engine.aclose()
+    print(f"median of {rounds} rounds, least and most:")
+    for what in ("rate", "batch", "cost", "steps"):
+        ratios = [
+            getattr(a, what) / getattr(b, what) for a, b in zip(ours[1:], theirs[1:], strict=True)
+        ]
+        print(
+            f"  pipeline / bare, {what}: {statistics.median(ratios):.3f} "
+            f"({min(ratios):.3f} to {max(ratios):.3f})"
+        )
+
+
+def told(name: str, *runs: Run) -> None:
+    """Print a round."""
+    shown = " | ".join(
+        f"{run.rate:,.0f} tokens/s, {run.steps} steps of {run.batch:.1f}, {run.cost:.0f} us/token"
+        for run in runs
+    )
+    load = f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
+    print(f"{name}: pipeline {shown} bare ({load})", flush=True)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="A pipeline on vLLM against the bare engine.")
-    parser.add_argument("--questions", type=int, default=100)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--questions", type=int, default=60)
+    parser.add_argument("--rounds", type=int, default=5)
     given = parser.parse_args()
     local_vllm.prepare()
     with local_vllm.checkpoint() as folder:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from math import inf
 
@@ -23,6 +24,7 @@ class Circuit:
     __slots__ = (
         "_after",
         "_answered",
+        "_decided",
         "_failed",
         "_last",
         "_name",
@@ -30,6 +32,7 @@ class Circuit:
         "_opened",
         "_pause",
         "_trying",
+        "trials",
     )
 
     def __init__(
@@ -41,10 +44,13 @@ class Circuit:
         self._after = after
         self._pause = pause
         self._answered = -inf
+        self._decided = asyncio.Event()
         self._failed = 0
         self._last: BackendError | None = None
         self._opened: float | None = None
         self._trying = False
+        self.trials = 0
+        """How many failed since it opened."""
 
     @property
     def open(self) -> bool:
@@ -61,13 +67,24 @@ class Circuit:
                 f"{self._pause:g} seconds"
             ) from self._last
         self._trying = True
+        self._decided.clear()
+
+    @property
+    def left(self) -> float:
+        """Seconds until the next trial may begin; 0 if it may, or is under way."""
+        return 0.0 if self._opened is None else max(0.0, self._opened + self._pause - self._now())
+
+    async def told(self) -> None:
+        """Wait for what the trial tells that is under way, if one is."""
+        if self._trying:
+            await self._decided.wait()
 
     def succeeded(self) -> None:
         """A request was answered: the circuit closes."""
         self._answered = self._now()
-        self._failed = 0
+        self._failed = self.trials = 0
         self._opened = None
-        self._trying = False
+        self._end_trial()
 
     def failed(self, error: BackendError, sent: float) -> None:
         """A request that was sent then found the endpoint dead or failing."""
@@ -75,10 +92,17 @@ class Circuit:
             return
         self._failed += 1
         self._last = error
-        self._trying = False
+        if self._opened is not None:
+            self.trials += 1
+        self._end_trial()
         if self._failed >= self._after:
             self._opened = self._now()
 
     def undecided(self) -> None:
         """A trial was given up before it could tell."""
-        self._trying = False
+        self._end_trial()
+
+    def _end_trial(self) -> None:
+        if self._trying:
+            self._trying = False
+            self._decided.set()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import replace
 
 from ..backends.base import Piece, Request
@@ -310,17 +310,16 @@ class Sending:
         if nothing is left to try."""
         model, run = self._model, self._run
         model.failed(error, self._sent, dead=isinstance(error, _DEAD))
-        wait = model.retry.wait(error, attempt, run.jitter)
-        deadline = self._step.ledger.due()
-        late = wait is not None and deadline is not None and run.now() + wait > deadline
-        if wait is not None and not model.circuit.open and not late:
+        wait = self._pause(error, attempt)
+        if wait is not None:
             self._step.emit(
                 "retried",
                 self._at,
                 {"model": model.name, "why": str(error), "seconds": wait},
             )
-            await asyncio.sleep(wait)
-            attempt += 1
+            await self._rest(wait)
+            # What a circuit kept back was not an attempt.
+            attempt += self._sent is not None
         elif isinstance(error, (*_DEAD, RateLimited)) and (other := self._other()):
             self._model = run.models[other]
             self._step.emit(
@@ -339,8 +338,39 @@ class Sending:
         self._lead = left[0].index
         return attempt
 
+    def _pause(self, error: BackendError, attempt: int) -> float | None:
+        """Seconds until the model is asked again, at least; None to give it up: at once while its
+        circuit is open and another model is left, else once it failed too often."""
+        model, circuit = self._model, self._model.circuit
+        if circuit.open and self._sent is None and error.retryable:
+            wait: float | None = 0.0
+        else:
+            wait = model.retry.wait(error, attempt, self._run.jitter)
+        if wait is not None and circuit.open:
+            if self._left or circuit.trials >= model.retry.times:
+                return None
+            wait = max(wait, circuit.left)
+        deadline = self._step.ledger.due()
+        if wait is None or deadline is None:
+            return wait
+        return None if self._run.now() + wait > deadline else wait
+
+    async def _rest(self, seconds: float) -> None:
+        """Wait so long, and for a trial of the model's circuit, but no longer than the step has
+        time."""
+        deadline = self._step.ledger.due()
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(deadline):
+                await asyncio.sleep(seconds)
+                await self._model.circuit.told()
+
     def _other(self) -> str | None:
         """The next model to ask instead, of those that were not asked yet."""
+        return self._left.pop(0) if self._left else None
+
+    @property
+    def _left(self) -> list[str]:
+        """The models that may be asked instead, and were not yet."""
         if self._others is None:
             self._others = list(self._run.models.instead(self._request.model))
-        return self._others.pop(0) if self._others else None
+        return self._others

@@ -3,27 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Mapping
-from dataclasses import fields
 from itertools import count
 from typing import Any
 
 from ...compiler.errors import BackendError
-from .arguments import known
-from .faults import Faults
-from .stats import Queue, queue_logger
+from .opening import opened
+from .starting import Starting
+from .stats import Queue
 from .watch import Watch
 
 __all__ = ["Engine", "Running"]
-
-_ENVIRONMENT = {
-    "VLLM_LOGGING_LEVEL": "WARNING",
-    "VLLM_LOGGING_STREAM": "ext://sys.stderr",
-    "VLLM_NO_USAGE_STATS": "1",
-}
-"""What vLLM reads of the environment, where the user said nothing: results go to standard output,
-and nobody is told what runs here."""
 
 _GRACE = 20.0
 """Seconds in which the engine's processes may end by themselves."""
@@ -35,14 +25,14 @@ class Engine:
     It belongs to the event loop of its first request.
     """
 
-    def __init__(self, name: str, arguments: Mapping[str, Any], extra: tuple[str, ...]) -> None:
-        """`extra` are the names among the arguments that the user wrote for vLLM."""
+    def __init__(self, name: str, arguments: Mapping[str, Any], written: tuple[str, ...]) -> None:
+        """`written` are the names among the arguments that the user wrote for vLLM."""
         self.arguments = dict(arguments)
-        self._extra = extra
+        self._written = written
         self._name = name
-        self._faults = Faults(name)
         self._users = 0
         self._starting: asyncio.Task[Running] | None = None
+        self._under_way: Starting | None = None
         self._numbers = count()
 
     def enter(self) -> None:
@@ -57,6 +47,8 @@ class Engine:
         starting, self._starting = self._starting, None
         if starting is None:
             return
+        if self._under_way is not None:
+            self._under_way.give_up()
         try:
             running = await asyncio.shield(starting)
         except Exception:  # noqa: BLE001 -- it did not start, so there is nothing to end
@@ -89,32 +81,23 @@ class Engine:
         return f"{self._name}-{next(self._numbers)}"
 
     async def _start(self, dead: Running | None) -> Running:
+        if dead is not None:
+            await dead.end()
+        watch = Watch()
+        self._under_way = starting = Starting(watch)
         try:
-            if dead is not None:
-                await dead.end()
-            return await asyncio.to_thread(self._open)
+            llm = await asyncio.to_thread(
+                opened, self._name, self.arguments, self._written, starting
+            )
         except BackendError:
+            watch.end()
             raise
-        except Exception as error:
-            failure = self._faults.start(error)
-            raise failure from error
-
-    def _open(self) -> Running:
-        for name, value in _ENVIRONMENT.items():
-            os.environ.setdefault(name, value)
-        from vllm.engine.arg_utils import AsyncEngineArgs
-        from vllm.v1.engine.async_llm import AsyncLLM
-
-        known(self._name, self._extra, (field.name for field in fields(AsyncEngineArgs)))
-
-        class Ended(AsyncLLM):  # type: ignore[misc]
-            """Ended by `Running.end` alone: at the end of the interpreter it would fail."""
-
-            def __del__(self) -> None:
-                pass
-
-        settings = AsyncEngineArgs(**self.arguments)
-        return Running(Ended.from_engine_args(settings, stat_loggers=[queue_logger()]))
+        except asyncio.CancelledError:  # the loop ends
+            starting.give_up()
+            raise
+        finally:
+            self._under_way = None
+        return Running(llm, watch)
 
 
 class Running:
@@ -122,13 +105,13 @@ class Running:
 
     __slots__ = ("_processes", "_watch", "llm", "queue")
 
-    def __init__(self, llm: Any) -> None:
+    def __init__(self, llm: Any, watch: Watch) -> None:
         self.llm = llm
         self.queue = next(t for t in llm.logger_manager.stat_loggers if isinstance(t, Queue))
         manager = llm.engine_core.resources.engine_manager
         # Engines on Ray have none here.
         self._processes = list(getattr(manager, "processes", ()))
-        self._watch = Watch([process.pid for process in self._processes])
+        self._watch = watch
 
     @property
     def context(self) -> int:

@@ -49,9 +49,10 @@ class Faults:
     def __init__(self, name: str) -> None:
         self._name = f"vllm/{name}"
 
-    def start(self, error: Exception) -> BackendError:
-        """The error for an engine that did not start. Not retryable: it would not start again."""
-        said = _said(error)
+    def start(self, error: Exception, cause: str = "") -> BackendError:
+        """The error for an engine that did not start; `cause` is what its process wrote at its end.
+        Not retryable: it would not start again."""
+        said = _line(cause) or _said(error)
         if _is_missing(error):
             return NoSuchModel(f"{self._name} is not on this machine nor on the hub: {said}")
         if _MEMORY.search(said):
@@ -108,5 +109,9 @@ def _is_missing(error: BaseException | None) -> bool:
 
 
 def _said(error: Exception) -> str:
-    said = " ".join(str(error).split()) or type(error).__name__
+    return _line(str(error)) or type(error).__name__
+
+
+def _line(text: str) -> str:
+    said = " ".join(text.split())
     return said if len(said) <= _SHOWN else said[:_SHOWN] + "…"

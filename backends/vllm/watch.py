@@ -3,26 +3,42 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Sequence
 
 __all__ = ["Watch"]
 
-_SCRIPT = 'read -r told || kill -TERM "$@"'
+_GRACE = 5
+"""Seconds in which they may end by themselves."""
+
+_SCRIPT = f"""
+while read -r told; do
+    [ "$told" = over ] && exit
+    set -- "$@" "$told"
+done
+kill -TERM "$@"
+sleep {_GRACE}
+kill -KILL "$@"
+"""
 
 
 class Watch:
-    """A shell that reads a pipe from this process: a line says that all is well, the pipe's end
-    without one that this process is gone. vLLM's own processes would then wait for ever."""
+    """A shell that reads a pipe from this process: ids of processes to follow, then that all is
+    well. The pipe's end without that says that this process is gone; vLLM's own would then wait
+    for ever."""
 
-    def __init__(self, processes: Sequence[int]) -> None:
-        """`processes` are the ids of those that the others follow."""
+    def __init__(self) -> None:
         self._shell = subprocess.Popen(
-            ["/bin/sh", "-c", _SCRIPT, "watch", *map(str, processes)],
+            ["/bin/sh", "-c", _SCRIPT],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
+
+    def follow(self, process: int) -> None:
+        """End this one, too."""
+        assert self._shell.stdin is not None
+        self._shell.stdin.write(b"%d\n" % process)
+        self._shell.stdin.flush()
 
     def end(self) -> None:
         """The processes have ended. Idempotent."""

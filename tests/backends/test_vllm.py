@@ -430,6 +430,14 @@ def test_errors_of_a_start(error: Exception, kind: type[BackendError], told: str
     assert not made.retryable
 
 
+def test_the_cause_of_a_failed_start_is_told() -> None:
+    error = RuntimeError("Engine core initialization failed.")
+    assert str(Faults("m").start(error, "KeyError: 'k'")) == "vllm/m did not start: KeyError: 'k'"
+    assert "lower gpu_memory_utilization" in str(
+        Faults("m").start(error, "OutOfMemoryError: out of memory")
+    )
+
+
 @pytest.mark.parametrize(
     ("fields", "told"),
     [
@@ -460,7 +468,7 @@ def test_what_is_watched_ends_with_the_process_that_watches(killed: bool) -> Non
     ending = "import os; os._exit(9)" if killed else "watch.end(); watch.end()"
     program = (
         "import sys; from polyarch.backends.vllm.watch import Watch;"
-        f"watch = Watch([int(sys.argv[1])]); {ending}"
+        f"watch = Watch(); watch.follow(int(sys.argv[1])); {ending}"
     )
     try:
         arguments = [sys.executable, "-c", program, str(engine.pid)]

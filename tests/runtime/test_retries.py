@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from random import Random
 
@@ -277,6 +278,61 @@ steps:
     result = simulate(compiled(text), backends)
     # Refused at 2, 4, … 14 seconds; asked again at 16, 18, … 24.
     assert [one.place for one in result.lost if one.step == "checked"] == list(range(7))
+
+
+OUTAGE = """\
+name: p
+answer: number
+models: {m: {model: scripted/x, max_draws: 1, concurrency: 16, retries: %d%s}}
+steps:
+  drafts: {op: generate, n: 40%s}
+  answer: {op: vote}
+"""
+
+
+def back_at(second: float) -> Callable[..., Script]:
+    """A model that is dead until then, and whose answers take a second."""
+
+    def reply(request: Request, draw: Draw) -> Script:
+        if asyncio.get_running_loop().time() < second:
+            return Script(fault=Unreachable("refused"))
+        return Script("4", 1.0)
+
+    return reply
+
+
+def test_what_an_open_circuit_keeps_back_is_asked_once_the_endpoint_is_back() -> None:
+    """All find it dead at once; one tries at 15 and 30 seconds, and then the rest follow."""
+    result, backend = solo(OUTAGE % (3, "", ""), back_at(20.0))
+    assert (str(result), result.lost) == ("4", ())
+    assert backend.log.requests == 8 + 1 + 40
+    assert result.seconds == pytest.approx(30.0 + 1.0 + 3.0, abs=0.6)
+
+
+def test_no_request_waits_for_more_trials_than_it_has_retries() -> None:
+    backend = Scripted(back_at(999.0))
+    with pytest.raises(StepFailed, match=r"refused|left alone for 15 seconds"):
+        simulate(compiled(OUTAGE % (2, "", "")), {"m": backend})
+    assert backend.log.requests == 8 + 2
+    result, backend = solo(OUTAGE % (2, "", ", on_failure: drop"), back_at(999.0))
+    assert (len(result.lost), backend.log.requests) == (40, 8 + 2)
+    assert result.seconds == pytest.approx(30.0, abs=1.0)
+
+
+def test_a_step_waits_no_longer_for_a_circuit_than_it_has_time() -> None:
+    backend = Scripted(back_at(25.0))
+    with pytest.raises(StepFailed, match=r"refused|left alone for 15 seconds"):
+        simulate(compiled(OUTAGE % (9, "", ", budget: {seconds: 20}")), {"m": backend})
+    assert backend.log.requests == 8 + 1
+
+
+def test_a_model_that_stands_in_is_asked_at_once_while_a_circuit_is_open() -> None:
+    text = OUTAGE.replace("models: {", "models: {o: {model: scripted/y}, ")
+    text = text.replace("generate,", "generate, model: m,") % (4, ", fallback: [o]", "")
+    first, second = Scripted(back_at(99.0)), Scripted(steady)
+    result = simulate(compiled(text), {"m": first, "o": second})
+    assert (str(result), first.log.requests, result.lost) == ("4", 8, ())
+    assert result.seconds < 2.0
 
 
 def test_a_dead_endpoint_is_left_alone() -> None:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import multiprocessing
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from contextlib import aclosing
 from pathlib import Path
 
@@ -110,6 +114,20 @@ async def test_an_engine_that_cannot_start_says_so_again_and_again(folder: Path)
 
 
 @pytest.mark.usefixtures("gone")
+async def test_what_ended_the_process_that_starts_is_told(folder: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "broken"
+    shutil.copytree(folder, broken)
+    weights = load_file(broken / "model.safetensors")
+    del weights["model.norm.weight"]
+    save_file(weights, broken / "model.safetensors", {"format": "pt"})
+    backend = opened(broken)
+    with pytest.raises(BackendError, match=r"did not start: .*model\.norm\.weight") as caught:
+        await ask(backend, asking(STORY))
+    assert "\n" not in str(caught.value)
+    await backend.aclose()
+
+
+@pytest.mark.usefixtures("gone")
 async def test_a_model_that_is_nowhere() -> None:
     backend = open_backend("no-such/model-at-all", {})
     with pytest.raises(NoSuchModel, match="no-such/model-at-all"):
@@ -129,7 +147,8 @@ async def test_an_argument_that_vllm_does_not_have(folder: Path) -> None:
 async def test_giving_up_while_it_starts_leaves_nothing(folder: Path) -> None:
     backend = opened(folder)
     task = asyncio.create_task(ask(backend, asking(STORY)))
-    await asyncio.sleep(2)
+    while not multiprocessing.active_children():  # noqa: ASYNC110 -- in another thread
+        await asyncio.sleep(0.05)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     await backend.aclose()
@@ -157,9 +176,32 @@ if __name__ == "__main__":
 """
 
 
+def starting(program: subprocess.Popen[bytes]) -> list[psutil.Process]:
+    """The program's processes, once that of its engine is among them."""
+    while program.poll() is None:
+        found = psutil.Process(program.pid).children(recursive=True)
+        if any("spawn_main" in " ".join(process.cmdline()) for process in found):
+            return found
+        time.sleep(0.05)
+    raise AssertionError("it ended before its engine was there")
+
+
+def started(program: subprocess.Popen[bytes]) -> list[psutil.Process]:
+    """The program's processes, once its engine is at work."""
+    assert program.stdout is not None
+    assert program.stdout.readline() == b"under way\n"
+    found = psutil.Process(program.pid).children(recursive=True)
+    assert any("EngineCor" in process.name() for process in found)
+    return found
+
+
+@pytest.mark.parametrize("when", [starting, started])
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 def test_an_interrupted_program_leaves_no_process(
-    folder: Path, tmp_path: Path, how: signal.Signals
+    folder: Path,
+    tmp_path: Path,
+    how: signal.Signals,
+    when: Callable[[subprocess.Popen[bytes]], list[psutil.Process]],
 ) -> None:
     (tmp_path / "program.py").write_text(PROGRAM)
     root = Path(__file__).parent.parent.parent
@@ -170,13 +212,11 @@ def test_an_interrupted_program_leaves_no_process(
         stderr=subprocess.DEVNULL,
     )
     assert program.stdout is not None
-    assert program.stdout.readline() == b"under way\n"
-    started = psutil.Process(program.pid).children(recursive=True)
-    assert any("EngineCor" in process.name() for process in started)
+    there = when(program)
     program.send_signal(how)
     program.stdout.read()
     program.wait()
-    _, alive = psutil.wait_procs(started, timeout=30)
+    _, alive = psutil.wait_procs(there, timeout=30)
     assert [process.name() for process in alive] == []
 
 
@@ -192,11 +232,11 @@ steps:
   more: {{op: generate, model: seeded, n: 4, temperature: 0.8}}
   better:
     op: refine
-    input: drafts
+    from: drafts
     model: judge
     temperature: 0
     prompt: "<fuse> {{question}}<given>{{candidate}}"
-  answer: {{op: vote, input: [better, more]}}
+  answer: {{op: vote, from: [better, more]}}
 """
 
 

@@ -111,7 +111,7 @@ models:
   m:
     model: openai/abacus
     concurrency: {concurrency}
-    retries: 2
+    retries: {retries}
     options: {options}
 steps:
   drafts: {{op: generate, n: 4, temperature: 0.8, max_tokens: 64}}
@@ -119,9 +119,9 @@ steps:
 """
 
 
-def made(server: Server, concurrency: int | str, **options: Json) -> Pipeline:
+def made(server: Server, concurrency: int | str, *, retries: int = 2, **options: Json) -> Pipeline:
     written = json.dumps({"base_url": server.url, **options})
-    return loads(PIPELINE.format(options=written, concurrency=concurrency))
+    return loads(PIPELINE.format(options=written, concurrency=concurrency, retries=retries))
 
 
 async def test_adaptive_concurrency_reads_its_queue(server: Server) -> None:
@@ -134,9 +134,25 @@ async def test_adaptive_concurrency_reads_its_queue(server: Server) -> None:
     assert all(result.usage.calls == 4 for result in results)
 
 
+async def test_a_batch_gets_over_a_server_that_is_killed_and_started_again(server: Server) -> None:
+    """Eight failures open the circuit; those that wait for it follow when a trial finds it back."""
+    pipeline = made(server, concurrency=16, retries=12)
+    results: list[Result] = []
+    async for result in pipeline.amap(STORIES * 2):
+        if not results:
+            server.kill()
+            server.start()
+        results.append(result)
+    await pipeline.aclose()
+    assert len(results) == 2 * len(STORIES)
+    assert all(len(result.lost) == 0 and str(result) for result in results)
+    told = [event for result in results for event in result.trace if event.what == "retried"]
+    assert any("left alone" in str(event.data["why"]) for event in told)
+
+
 async def test_a_batch_goes_on_where_its_server_died(server: Server, tmp_path: Path) -> None:
-    """More than eight failures in a row end a batch; its journal keeps what had arrived."""
-    pipeline = made(server, concurrency=16)
+    """A server that stays away ends a batch; its journal keeps what had arrived."""
+    pipeline = made(server, concurrency=16, retries=0)
     questions, journal = STORIES * 2, tmp_path / "journal"
     arrived: list[Result] = []
 
