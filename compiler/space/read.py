@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -145,7 +146,7 @@ class Reader:
         parts = []
         for place, option in enumerate(options):
             named = isinstance(listed.value, dict) or _is_step(option)
-            word = labels[place].replace(" ", "_") if named else place
+            word = _word(labels[place]) if named else place
             with self._within(hole, place):
                 parts.append(self._part(option, (*at, places[place]), f"{name}.{word}"))
         return Pick(node, hole, tuple(parts))
@@ -220,7 +221,7 @@ class Reader:
         holes: list[str] = []
         parts: list[Part] = []
         for place, item in enumerate(items.value):
-            word = labels[place] if isinstance(labels[place], str) else place
+            word = _word(labels[place]) if isinstance(labels[place], str) else place
             inside = f"{name}.{word}"
             holes.append(self._hole(inside, "item", item, options=(False, True)))
             with self._within(holes[-1], True):
@@ -403,6 +404,11 @@ def _fixed(parts: Any) -> bool:
 def _reaching(counts: tuple[int, ...], place: int) -> tuple[int, ...]:
     """The options under which so many are there."""
     return tuple(option for option, count in enumerate(counts) if count >= place)
+
+
+def _word(label: str) -> str:
+    """A label as a part of a name, which conditions can name."""
+    return re.sub(r"\W+", "_", label) or "_"
 
 
 def _same(value: Any, others: list[Any]) -> bool:
