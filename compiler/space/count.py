@@ -12,7 +12,7 @@ from .read import Group
 
 __all__ = ["MOST_WORK", "Counting", "TooMany"]
 
-MOST_WORK: Final = 1_000_000
+MOST_WORK: Final = 300_000
 """Steps of counting after which a space counts as too entangled."""
 
 _Key: TypeAlias = "tuple[tuple[int | None, ...], tuple[int, ...]]"

@@ -80,6 +80,10 @@ class Hole:
             return f"{chosen} is not a whole number"
         return ""
 
+    def settled(self, chosen: float) -> int | float:
+        """A choice as it is written: whole where it must be whole, 1 and 1.0 alike."""
+        return float(chosen) if self.count is None else int(chosen)
+
     def told(self, chosen: float) -> str:
         """A choice in words."""
         value = self.value(chosen)

@@ -24,9 +24,10 @@ def yaml_text(value: Mapping[str, Any]) -> str:
 def _entry(key: str, value: Any, indent: str) -> str:
     if not isinstance(value, dict | list) or not value:
         return textwrap.indent(_dumped({key: value}, False), indent)
-    flow = f"{indent}{_dumped({key: value}, True)[1:-2]}\n"
-    if len(flow) <= _WIDTH and key not in TABLES:
-        return flow
+    if key not in TABLES:
+        flow = f"{indent}{_dumped({key: value}, True)[1:-2]}\n"
+        if len(flow) <= _WIDTH:
+            return flow
     if isinstance(value, list):
         return textwrap.indent(_dumped({key: value}, None), indent)
     inside = "".join(_entry(name, inner, f"{indent}  ") for name, inner in value.items())

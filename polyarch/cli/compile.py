@@ -64,7 +64,8 @@ def command(
     path = pipeline_file(file)
     if (space := _opened(path)) is not None:
         _only_space(after, emit, draws, json)
-        _write(_space(space, draws, seed, json), output)
+        question = _question(question_tokens)
+        _write(_drawn(space, draws, seed) if draws else _space(space, seed, json, question), output)
         return
     if draws is not None:
         raise click.UsageError(f"--random is for search spaces, and {file} has no holes")
@@ -115,22 +116,25 @@ def _only_space(after: str | None, emit: str | None, draws: int | None, json: bo
         raise click.UsageError("--random and --json exclude one another")
 
 
-def _space(space: Space, draws: int | None, seed: int, json: bool) -> str:
-    """What is in a space, or some of its pipelines."""
-    if draws is not None:
-        from random import Random
+def _drawn(space: Space, draws: int, seed: int) -> str:
+    """Some pipelines of a space."""
+    from random import Random
 
-        rng = Random(seed)
-        return "---\n".join(space.close(space.random(rng)).text for _ in range(draws))
+    rng = Random(seed)
+    return "---\n".join(space.close(space.random(rng)).text for _ in range(draws))
+
+
+def _space(space: Space, seed: int, json: bool, question: Amount) -> str:
+    """What is in a space."""
     from ..compiler.space.sample import compiled
     from ..compiler.space.table import describe, table
 
-    sample = compiled(space, seed)
-    if json:
-        from json import dumps
+    sample = compiled(space, seed, question)
+    if not json:
+        return table(space, sample)
+    from json import dumps
 
-        return dumps(describe(space, sample), indent=2, ensure_ascii=False) + "\n"
-    return table(space, sample)
+    return dumps(describe(space, sample), indent=2, ensure_ascii=False) + "\n"
 
 
 def _question(tokens: int | None) -> Amount:

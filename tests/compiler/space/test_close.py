@@ -305,6 +305,18 @@ def test_the_header_says_what_was_chosen() -> None:
     )
 
 
+def test_equal_choices_give_equal_texts() -> None:
+    made = space(
+        "drafts: {op: generate, model: small, n: {choose: [2, 4]}, "
+        "temperature: {between: [0.5, 1.5]}}\n" + VOTE
+    )
+    one = made.close({"steps.drafts.n": 1, "steps.drafts.temperature": 1})
+    other = made.close({"steps.drafts.temperature": 1.0, "steps.drafts.n": True + 0.0})
+    assert one.text == other.text
+    assert "temperature: 1.0}" in one.text
+    assert list(other.choice) == ["steps.drafts.n", "steps.drafts.temperature"]
+
+
 def test_what_cannot_be_closed_says_why() -> None:
     made = space("drafts: {op: generate, model: small, n: {choose: [1, 4]}}\n" + VOTE)
     with pytest.raises(InputError, match=r"nothing is chosen for drafts\.n"):

@@ -140,6 +140,19 @@ def test_conditions(line: str, told: str) -> None:
     assert found[0].startswith(told), found
 
 
+def test_what_is_too_much() -> None:
+    many = ", ".join(map(str, range(1001)))
+    assert (
+        "more than 1,000 options" in faults(f"{HEAD}  a: {{op: x, v: {{choose: [{many}]}}}}\n")[0]
+    )
+    holes = ", ".join(f"v{n}: {{choose: [1, 2]}}" for n in range(301))
+    assert "more than 300 holes" in faults(f"{HEAD}  a: {{op: x, {holes}}}\n")[0]
+    step = "{op: x}"
+    for _ in range(3):
+        step = f"{{repeat: {{times: 100, steps: {{b: {step}}}}}}}"
+    assert "more than 2,000 steps" in faults(f"{HEAD}  a: {step}\n")[0]
+
+
 def test_conditions_are_a_list_of_texts() -> None:
     assert faults(f"{HEAD}{OPEN}where: a.n > 2\n") == [
         "`where:` takes a list of conditions <a.n > 2>"
