@@ -8,6 +8,7 @@
     ├── VersionMismatch       a compiled module was made for another polyarch
     ├── RunError              a run that could not end with an answer
     │   ├── StepFailed        a step raised; names the step, keeps the cause
+    │   ├── SandboxFailed     a program cannot be run apart from everything else
     │   ├── NoAnswer          the pipeline ended without the candidates it promised
     │   └── BudgetExhausted   the next request would not fit the budget
     └── BackendError          a model could not be asked, or could not answer
@@ -44,6 +45,7 @@ __all__ = [
     "PolyarchError",
     "RateLimited",
     "RunError",
+    "SandboxFailed",
     "ServerFailed",
     "Span",
     "SpecError",
@@ -175,6 +177,13 @@ class StepFailed(RunError):
     def __init__(self, step: str, cause: BaseException) -> None:
         self.step = step
         super().__init__(f"step {step!r} failed: {cause}")
+
+
+class SandboxFailed(RunError):
+    """A program cannot be run, or not apart from everything else; the message says what leaks, or
+    what to install."""
+
+    code = "sandbox"
 
 
 class NoAnswer(RunError):

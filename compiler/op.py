@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from random import Random
 from typing import Annotated, Any, ClassVar, Generic, Literal, Protocol, Self, TypeAlias, TypeVar
@@ -17,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from .answers import AnswerKind
 from .errors import Fault
+from .execution import Limits, Outcome, Script, Tester
 from .model import Capability
 from .values import (
     Candidate,
@@ -28,8 +30,10 @@ from .values import (
     ToolCall,
     Usage,
 )
+from .wishes import PLAIN, Wishes
 
 __all__ = [
+    "PLAIN",
     "All",
     "Amount",
     "Asked",
@@ -47,6 +51,7 @@ __all__ = [
     "Shown",
     "Source",
     "Stream",
+    "Wishes",
 ]
 
 T = TypeVar("T")
@@ -152,7 +157,12 @@ class Mismatch(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One completion of a sampling request, as an operator sees it."""
+    """One completion of a sampling request, as an operator sees it.
+
+    `finish` is stop, length, or tools for one that ends in `calls`. `reasoning` is what came before
+    the text and is no part of it. `logprobs` are of the text's tokens and `prompt_logprobs` of the
+    prompt's, where they were wished for; `values` a reward model's score, or an embedding.
+    """
 
     index: int
     text: str
@@ -177,11 +187,13 @@ class Asked(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """What a source asks to make candidates: whom, with which messages, and what for."""
+    """What a source asks to make candidates: whom, with which messages, what for, and for what
+    beside a text."""
 
     asking: Asking
     messages: tuple[Message, ...]
     purpose: Purpose
+    wishes: Wishes = PLAIN
 
 
 class Stream(Protocol):
@@ -236,8 +248,13 @@ class Context(Protocol):
         messages: tuple[Message, ...],
         purpose: Purpose,
         draws: range,
+        wishes: Wishes = PLAIN,
     ) -> list[Reply]:
-        """Draw completions of one prompt in one request; in index order."""
+        """Draw completions of one prompt in one request; in index order.
+
+        What `wishes` need must be in the operator's `asks` or `prefers`; of the latter, what the
+        model does not offer is left out of the request.
+        """
 
     async def ask(
         self,
@@ -249,17 +266,30 @@ class Context(Protocol):
         index: int,
         check: Callable[[FormT], str] | None = None,
     ) -> Asked[FormT]:
-        """Ask for a filled-in form: by schema, parsed strictly, with one repair turn.
+        """Ask for a filled-in form: by schema where the model offers that (the operator `prefers`
+        it), parsed strictly, with one repair turn.
 
         `index` tells this request from the step's others: seeds derive from it. `check` says what
         is wrong with a form that parses, or "" if nothing is. A reply that cannot be read even
         after the repair turn is counted in the trace as unreadable.
         """
 
+    async def execute(self, script: Script, limits: Limits, *, confined: bool = True) -> Outcome:
+        """Run a program in the sandbox. What it does is its outcome; raises `SandboxFailed` where
+        isolation is not real. `confined=False` is for operators that were told so in words."""
+
+    def tester(
+        self, tests: Sequence[str], limits: Limits, *, confined: bool = True
+    ) -> AbstractAsyncContextManager[Tester]:
+        """Make tests ready to be held against programs in the sandbox, as `execute` runs them."""
+
     def candidate(
         self, reply: Reply, *, index: int, parents: Sequence[Candidate] = ()
     ) -> Candidate:
         """A new candidate from a reply, its answer read, its parents named."""
+
+    def count_unreadable(self, reply: Reply, why: str) -> None:
+        """Count a reply in the trace as one that could not be read. `ask` does so itself."""
 
     def rng(self, *names: str | int) -> Random:
         """A random generator that depends on run seed, question, step and names alone."""
@@ -297,8 +327,16 @@ class Op(BaseModel):
         return ()
 
     def asks(self) -> frozenset[Capability]:
-        """What the backends must offer beyond a chat."""
+        """What its model must offer beyond a chat. Of several `askings()`, each says its own."""
         return frozenset()
+
+    def prefers(self) -> Mapping[Capability, str]:
+        """What is used where the model offers it, with the words for what happens otherwise."""
+        return {}
+
+    def unconfined(self) -> bool:
+        """Whether it runs programs outside the sandbox, which needs a grant."""
+        return False
 
     def roles(self) -> frozenset[str]:
         """The purposes of its requests, for backends that serve only some."""
@@ -319,7 +357,7 @@ class Asking(Op):
     """An operator that asks a model. Arguments left out come from the model's own entry in
     `models:`, then from its backend."""
 
-    effect = "samples"
+    effect: ClassVar[Literal["pure", "samples", "acts"]] = "samples"
     variables: ClassVar[frozenset[str]] = frozenset()
     """What a prompt of this operator may name, `question` among them."""
     required: ClassVar[frozenset[str]] = frozenset()
@@ -335,9 +373,14 @@ class Asking(Op):
     top_k: Annotated[int, Field(ge=0)] | None = None
     max_tokens: Annotated[int, Field(ge=1)] | None = None
     """Bound on a completion, in tokens."""
+    thinking: Annotated[int, Field(ge=0)] | None = None
+    """Bound on the reasoning before a completion, in tokens, on top of `max_tokens`."""
     stop: tuple[str, ...] = ()
     prompt: str | None = None
     """Overrides the operator's prompt; `{file: path}` reads it from beside the pipeline."""
+
+    def asks(self) -> frozenset[Capability]:
+        return frozenset() if self.thinking is None else frozenset({Capability.THINKING})
 
     @property
     def wording(self) -> str:
@@ -376,7 +419,7 @@ class Asking(Op):
             self.model or "",
             count,
             prompt,
-            Amount(1, self.max_tokens or 1),
+            Amount(1, (self.max_tokens or 1) + (self.thinking or 0)),
             depth or Amount(min(1, count.low), min(1, count.high)),
         )
 
@@ -395,6 +438,10 @@ class Source(Asking):
     @abstractmethod
     def drawing(self, ctx: Context, draws: range) -> Drawing:
         """What is asked for these draws, which are of one group."""
+
+    def drawn(self, ctx: Context, reply: Reply) -> Candidate:
+        """The candidate that the reply to a draw becomes."""
+        return ctx.candidate(reply, index=reply.index)
 
 
 class Each(Op):

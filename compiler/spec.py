@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from .model import Price
+from .place.asked import ShapeSpec, as_shape
 from .values import Json
 
 __all__ = [
@@ -56,6 +57,8 @@ class ModelSpec(_Frozen):
     top_p: Annotated[float, Field(gt=0, le=1)] | None = None
     top_k: Annotated[int, Field(ge=0)] | None = None
     max_tokens: Annotated[int, Field(ge=1)] | None = None
+    thinking: Annotated[int, Field(ge=0)] | None = None
+    """Most tokens of reasoning before a reply, on top of `max_tokens`."""
     stop: tuple[str, ...] = ()
     concurrency: Annotated[int, Field(ge=1)] | Literal["adaptive"] | None = None
     """Requests under way at once, over all questions; `adaptive`: what the endpoint bears."""
@@ -75,6 +78,8 @@ class ModelSpec(_Frozen):
     price: PriceSpec | None = None
     cache: bool = True
     """Whether replies may be kept in a cache; off keeps prompts with secrets out of it."""
+    shape: Annotated[ShapeSpec, BeforeValidator(as_shape)] | None = None
+    """The model's architecture, for planning GPUs, where it does not follow from its name."""
     options: Mapping[str, Any] = Field(default_factory=dict)
     """Handed to the backend as they are; it checks them."""
 

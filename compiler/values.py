@@ -44,7 +44,8 @@ def _no_scores() -> Mapping[str, float]:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What was spent. Tokens are counts, `usd` dollars, `seconds` summed request time.
+    """What was spent. Tokens are counts, `usd` dollars, `seconds` the summed time of requests, and
+    of programs that were run.
 
     `completion_tokens` include those of requests that were cancelled on the way.
     """
@@ -201,9 +202,9 @@ class Candidate:
     """One possible answer. Immutable; operators that judge return it with more scores and notes.
 
     `answer` is canonical; None is *no answer*, which never votes. `scores` are finite floats by
-    the name of what gave them. `notes` hold critiques, verdicts, test outcomes. `finish` is stop
-    or length; a candidate cut off at its length votes only if a complete answer can be read.
-    `usage` is what this candidate itself cost, its judging included.
+    the name of what gave them. `notes` hold critiques, verdicts, test outcomes. `finish` is stop,
+    length, or another of `Piece`; a candidate cut off at its length votes only if a complete answer
+    can be read. `usage` is what this candidate itself cost, its judging included.
     """
 
     text: str

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import ClassVar, Literal
 
+from ..compiler.model import Capability
 from ..compiler.op import Amount, Asking, Calls, Context, Each, Flow, Shown
 from ..compiler.values import Candidate, Purpose
-from ._asks import Form, Said, completion, with_repair
+from ._asks import PARSED, Form, Said, completion, with_repair
 
 __all__ = ["PROMPT", "Criticism", "Critique"]
 
@@ -59,6 +60,9 @@ class Critique(Asking, Each):
 
     def calls(self, given: Flow) -> tuple[Calls, ...]:
         return (with_repair(self.prices(given, given.count, shown=Amount(1, 1))),)
+
+    def prefers(self) -> Mapping[Capability, str]:
+        return PARSED
 
     def keeps(self) -> Literal["none", "some", "all"]:
         return "all"

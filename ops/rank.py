@@ -10,9 +10,10 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
+from ..compiler.model import Capability
 from ..compiler.op import All, Amount, Asking, Calls, Context, Flow, Mismatch, Shown, Stream
 from ..compiler.values import Candidate, Purpose
-from ._asks import Form, framed, nth, numbered, with_repair
+from ._asks import PARSED, Form, framed, nth, numbered, with_repair
 
 __all__ = [
     "CRITERION",
@@ -180,6 +181,9 @@ class Rank(Asking, All):
         calls = with_repair(self.prices(framed(given), count, shown=shown))
         criterion = len(self.criterion) // 4
         return (replace(calls, prompt=calls.prompt + Amount(criterion, criterion)),)
+
+    def prefers(self) -> Mapping[Capability, str]:
+        return PARSED
 
     def keeps(self) -> Literal["none", "some", "all"]:
         return "some"

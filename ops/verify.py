@@ -7,9 +7,10 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from ..compiler.model import Capability
 from ..compiler.op import Amount, Asking, Calls, Context, Each, Flow, Shown
 from ..compiler.values import Candidate, Json, Purpose, Usage
-from ._asks import Form, nth, with_repair
+from ._asks import PARSED, Form, nth, with_repair
 
 __all__ = ["PROMPT", "Verdict", "Verify"]
 
@@ -69,6 +70,9 @@ class Verify(Asking, Each):
     def calls(self, given: Flow) -> tuple[Calls, ...]:
         count = given.count * Amount(self.votes, self.votes)
         return (with_repair(self.prices(given, count, shown=Amount(1, 1))),)
+
+    def prefers(self) -> Mapping[Capability, str]:
+        return PARSED
 
     def keeps(self) -> Literal["none", "some", "all"]:
         return "all" if self.keep_at is None else "some"

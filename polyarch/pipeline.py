@@ -38,14 +38,20 @@ __all__ = ["Pipeline", "load", "loads"]
 
 
 def load(
-    path: str | Path, *, question_tokens: int | None = None, keys: Iterable[str] = ()
+    path: str | Path,
+    *,
+    question_tokens: int | None = None,
+    keys: Iterable[str] = (),
+    allow_unsandboxed: bool = False,
 ) -> Pipeline:
     """Compile the pipeline in a YAML file. Raises `SpecError` with every fault of the file.
 
     `question_tokens` is the longest question to price for; 512 if left out. `keys` are the
-    environment variables whose keys it may send to the servers that it names.
+    environment variables whose keys it may send to the servers that it names. `allow_unsandboxed`
+    grants steps that say `sandbox: none` what they ask for.
     """
-    return Pipeline(_plan(build_file(Path(path)), question_tokens), keys=keys)
+    made = _plan(build_file(Path(path)), question_tokens)
+    return Pipeline(made, keys=keys, allow_unsandboxed=allow_unsandboxed)
 
 
 def loads(
@@ -81,15 +87,18 @@ class Pipeline:
         listeners: Iterable[Listener] = (),
         cache: Cache | None = None,
         keys: Iterable[str] = (),
+        allow_unsandboxed: bool = False,
     ) -> None:
         """`backends` are ready ones by model name, instead of those the plan would open; `cache`
         keeps replies for later runs, too. Both stay the caller's to close. `keys` are the
-        environment variables whose keys it may send to the servers that it names."""
+        environment variables whose keys it may send to the servers that it names.
+        `allow_unsandboxed` grants steps that say `sandbox: none` what they ask for."""
         self.plan = plan
         self._keys = tuple(keys)
         self._stores = (Store(cache),) if cache is not None else ()
         self._backends = backends
         self._listeners = tuple(listeners)
+        self._allow_unsandboxed = allow_unsandboxed
         self._runner: asyncio.Runner | None = None
         self._closing: finalize[[asyncio.Runner, _Sessions], Pipeline] | None = None
         self._sessions: _Sessions = WeakKeyDictionary()
@@ -227,6 +236,7 @@ class Pipeline:
                 listeners=self._listeners,
                 stores=self._stores,
                 keys=self._keys,
+                allow_unsandboxed=self._allow_unsandboxed,
             )
             self._sessions[loop] = session
         return session

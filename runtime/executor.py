@@ -12,12 +12,14 @@ from ..compiler.errors import (
     RunError,
 )
 from ..compiler.graph import Node
+from ..compiler.lacks import lacks
 from ..compiler.op import All, Each, Source
 from ..compiler.plan import Plan
 from ..compiler.spec import Budget
 from ..compiler.values import Candidate, Json, Question
 from .context import first_error
 from .events import Bus
+from .executors import Executors
 from .gate import GatedStep
 from .ledger import BATCH, Ledger
 from .models import Models
@@ -42,6 +44,19 @@ class Program:
         self._paths = Paths(plan)
 
     @cached_property
+    def _without(self) -> tuple[Mapping[str, Json], ...]:
+        """What the steps do without, since their models do not offer it."""
+        return tuple(
+            {
+                "step": lack.step,
+                "model": lack.model,
+                "capability": lack.capability.value,
+                "instead": lack.instead,
+            }
+            for lack in lacks(self.plan.graph)
+        )
+
+    @cached_property
     def wirings(self) -> tuple[Wiring, ...]:
         """The steps in running order."""
         return wirings(self.plan)
@@ -54,6 +69,7 @@ class Program:
         bus: Bus,
         stores: tuple[Store, ...] = (),
         outer: Ledger | None = None,
+        executors: Executors | None = None,
         *,
         keep_going: bool = False,
     ) -> Result:
@@ -62,7 +78,7 @@ class Program:
         Raises `StepFailed`, `BudgetExhausted`, `NoAnswer`; never an exception group. With
         `keep_going` the result holds the error instead, but for that of a spent batch.
         """
-        run = Run(question, models, self._paths, seed, bus, stores)
+        run = Run(question, models, self._paths, seed, bus, stores, executors or Executors())
         ledgers, start = _ledgers(self.plan, outer), run.now()
         try:
             return await self._result(run, ledgers, start)
@@ -80,6 +96,8 @@ class Program:
         graph = self.plan.graph
         told: dict[str, Json] = {"pipeline": graph.name, "seed": run.seed}
         run.emit("started", "", -1, told | {"question": recorded(run.question)})
+        for without in self._without:
+            run.emit("without", "", -1, without)
         async with run.group:
             output = Reader(Inputs([self._rows(run, ledgers)[graph.output]]), None)
             try:

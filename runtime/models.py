@@ -9,6 +9,7 @@ from typing import cast
 
 from ..backends.base import Backend
 from ..compiler.errors import BackendError, RateLimited
+from ..compiler.lacks import reached
 from ..compiler.model import ModelInfo
 from ..compiler.registry import backend
 from ..compiler.spec import ModelSpec
@@ -34,7 +35,6 @@ class Model:
         self.circuit = Circuit(name, get_running_loop().time)
         self._now = get_running_loop().time
         self._look_at = 0.0
-        self.fallback = spec.fallback
         self.timeout = spec.timeout
         self.hedge_after = spec.hedge_after
         self.patient = spec.timeout is None and spec.hedge_after is None
@@ -111,6 +111,11 @@ class Models:
         found = self._opened.get(name)
         return found if found is not None else self._open(name)
 
+    def instead(self, name: str) -> tuple[str, ...]:
+        """The models that may be asked in place of one, in order: its own fallbacks, then
+        theirs."""
+        return reached(name, self._specs)[1:]
+
     async def aclose(self) -> None:
         """Close every backend that was opened here. Idempotent."""
         self._opened.clear()
@@ -126,7 +131,9 @@ class Models:
         if opened is None:
             key = f"{spec.model} {sorted(spec.options.items())!r}"
             if key not in self._backends:
-                self._backends[key] = cast(Backend, module.open_backend(spec.name, spec.options))
+                made = cast(Backend, module.open_backend(spec.name, spec.options))
+                made.join(self._backends.values())
+                self._backends[key] = made
             opened = self._backends[key]
         model = self._opened[name] = Model(name, spec, opened, info)
         return model

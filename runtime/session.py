@@ -9,11 +9,14 @@ from types import TracebackType
 from typing import Literal, Self, TypeAlias
 
 from ..backends.base import Backend
+from ..compiler.execution import Executor
 from ..compiler.plan import Plan
 from ..compiler.spec import Budget
+from ..compiler.unpriced import refuse_dollars
 from ..compiler.values import Question
 from .events import Bus, Event, Listener
 from .executor import Program
+from .executors import Executors, refuse_unconfined
 from .keys import allowed_keys, refuse_keys
 from .ledger import BATCH, Ledger
 from .models import Models
@@ -43,11 +46,18 @@ class Session:
         listeners: Iterable[Listener] = (),
         stores: Iterable[Store] = (),
         keys: Iterable[str] = (),
+        executor: Executor | None = None,
+        allow_unsandboxed: bool = False,
     ) -> None:
         """`backends` are ready ones by model name, instead of those the plan would open; `stores`
         hold replies that need not be asked for. Both stay the caller's to close. `keys` are the
-        environment variables whose keys the plan's models may send."""
+        environment variables whose keys the plan's models may send. `executor` runs programs
+        instead of the sandbox; `allow_unsandboxed` lets steps that say so run them with nothing
+        around them."""
         plan.refuse()
+        if not allow_unsandboxed:
+            refuse_unconfined(plan)
+        self._executors = Executors(executor)
         ready = backends or {}
         opened = {name: spec for name, spec in plan.graph.models.items() if name not in ready}
         refuse_keys(opened, allowed_keys(keys))
@@ -74,7 +84,14 @@ class Session:
         bus = Bus((*self._listeners, *listeners))
         stores = self._stores if journal is None else (journal, *self._stores)
         return await self._program.run(
-            shaped, self._models, seed, bus, stores, batch, keep_going=keep_going
+            shaped,
+            self._models,
+            seed,
+            bus,
+            stores,
+            batch,
+            self._executors,
+            keep_going=keep_going,
         )
 
     async def map(
@@ -93,8 +110,11 @@ class Session:
         with their number. The first error ends the batch and stops the others; with `skip`, a
         question that fails is a result with its `error`, in its place. `journal` keeps what
         arrives, and what it already holds is not asked for again. `budget` is for all of them
-        together, beside the pipeline's own for each.
+        together, beside the pipeline's own for each; it may limit dollars only where all prices
+        are known: `PlanRefused`.
         """
+        if budget is not None:
+            refuse_dollars(self.plan.graph, budget)
         batch = None if budget is None else Ledger(BATCH, budget)
         skip = on_error == "skip"
 

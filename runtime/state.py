@@ -9,6 +9,7 @@ from random import Random
 
 from ..compiler.values import NOTHING, Json, Question, Usage, total
 from .events import Bus, Event, Happening
+from .executors import Executors
 from .ledger import Ledger
 from .models import Models
 from .paths import Paths
@@ -31,6 +32,7 @@ class Run:
         seed: int,
         bus: Bus,
         stores: tuple[Store, ...],
+        executors: Executors,
     ) -> None:
         self.question = question
         self.models = models
@@ -39,6 +41,8 @@ class Run:
         self.seed = seed
         self.stores = stores
         """Where replies may be that need not be asked for."""
+        self.executors = executors
+        """Where programs run."""
         self.group = TaskGroup()
         """Everything of this run happens in it."""
         self.now = get_running_loop().time

@@ -15,6 +15,7 @@ from click.testing import CliRunner
 
 import polyarch
 from polyarch.cli import COMMANDS, cli
+from polyarch.compiler.op import Asking
 from polyarch.compiler.registry import operator, operator_names
 from polyarch.compiler.space import parse_space
 from polyarch.compiler.space.sample import compiled
@@ -69,7 +70,7 @@ def test_commands_exist_and_compile_prints_what_is_shown(
     (tmp_path / "checked_vote.yaml").write_text(shown)
     (tmp_path / "misspelt.yaml").write_text(shown.replace("op: verify", "op: verfy"))
     monkeypatch.chdir(tmp_path)
-    for command in re.findall(r"^\$ polyarch (\w+)", text, re.MULTILINE):
+    for command in re.findall(r"^\$ polyarch ([\w-]+)", text, re.MULTILINE):
         assert command in COMMANDS
     if found := re.match(r"\$ polyarch (compile \S+)\n(.+)", text, re.DOTALL):
         printed = CliRunner().invoke(cli, found[1].split()).output
@@ -115,7 +116,7 @@ def test_every_argument_of_an_operator_is_told(name: str) -> None:
     text = (ROOT / "docs" / "operators.md").read_text()
     section = text.split(f"\n## {name}\n")[1].split("\n## ")[0]
     op = operator(name)
-    shared = {"model", "temperature", "top_p", "top_k", "max_tokens", "stop", "prompt"}
+    shared = set(Asking.model_fields)
     told = set(re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE))
     assert told == set(op.model_fields) - shared
     variables: frozenset[str] = getattr(op, "variables", frozenset())

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from ... import __version__
 from ..graph import Graph, Node
+from ..lacks import lacks
 from ..op import Amount, Flow
 from ..plan import Plan
 from ..price import Cost
@@ -14,6 +15,7 @@ from ..sharing import Share
 from ..values import Json
 from .lints import lints
 from .literals import answer
+from .placed import as_json, bounds
 
 __all__ = ["emit"]
 
@@ -31,6 +33,16 @@ def emit(plan: Plan) -> str:
         "total": _cost(plan.total),
         "estimated_prompt_tokens": _share(sum(plan.sharing.values(), Share())),
         "notes": lints(plan),
+        "without": [
+            {
+                "step": lack.step,
+                "model": lack.model,
+                "capability": lack.capability.value,
+                "instead": lack.instead,
+            }
+            for lack in lacks(graph)
+        ],
+        **({"placement": as_json(plan.placement)} if plan.placement else {}),
     }
     return json.dumps(told, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
@@ -86,6 +98,7 @@ def _cost(cost: Cost) -> Mapping[str, Json]:
         "completion_tokens": _bounds(cost.completion),
         "usd": {"low": cost.usd.low, "high": cost.usd.high},
         "depth": _bounds(cost.depth),
+        **({"seconds": bounds(cost.seconds)} if cost.seconds else {}),
     }
 
 

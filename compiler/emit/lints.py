@@ -5,16 +5,33 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..graph import Graph
+from ..lacks import lacks
 from ..op import Source
 from ..plan import Plan
 from ..spec import Limits
+from ..unpriced import unpriced
 
 __all__ = ["lints"]
 
 
 def lints(plan: Plan) -> tuple[str, ...]:
     """What people should know of a plan: the notes of its passes, then the lints."""
-    return (*plan.graph.notes, *_identical_draws(plan), *_loose_limits(plan.graph))
+    return (
+        *plan.graph.notes,
+        *map(str, lacks(plan.graph)),
+        *_identical_draws(plan),
+        *_votes_below_zero(plan),
+        *_loose_limits(plan.graph),
+        *_slow(plan),
+        *_unconfined(plan),
+        *_unpriced(plan.graph),
+    )
+
+
+def _unpriced(graph: Graph) -> Iterator[str]:
+    """Models that seem to cost nothing, since nobody knows what they cost."""
+    for name in unpriced(graph):
+        yield f"the price of {name} is not known and counts as 0; say it with `price:`"
 
 
 def _loose_limits(graph: Graph) -> Iterator[str]:
@@ -47,3 +64,38 @@ def _identical_draws(plan: Plan) -> Iterator[str]:
                     f"step {node.name!r} draws {count} times from {model} at temperature 0: "
                     "the draws are identical"
                 )
+
+
+_BELOW_ZERO = frozenset({"logprob", "logprob_mean"})
+
+
+def _votes_below_zero(plan: Plan) -> Iterator[str]:
+    """Votes that weigh by log probabilities: a weight below zero does not vote."""
+    for node in plan.graph.nodes.values():
+        if node.kind == "vote" and (weight := getattr(node.op, "weight", None)) in _BELOW_ZERO:
+            yield (
+                f"step {node.name!r} weighs votes by {weight!r}, which is below 0, so that no "
+                "vote counts: weigh by 'probability_mean'"
+            )
+
+
+def _slow(plan: Plan) -> Iterator[str]:
+    """A budget of seconds below the least that GPUs are estimated to take. Only a note, for it is
+    an estimate: what a run took is measured."""
+    limit = plan.graph.budgets[""].seconds if "" in plan.graph.budgets else None
+    seconds = plan.total.seconds
+    if limit is not None and seconds is not None and seconds.low > limit:
+        yield (
+            f"a question is estimated to take at least {seconds.low:.2g} seconds on these GPUs "
+            f"and the budget is {limit:g}"
+        )
+
+
+def _unconfined(plan: Plan) -> Iterator[str]:
+    """Programs that a model writes, run with nothing around them."""
+    for node in plan.graph.nodes.values():
+        if node.op.unconfined():
+            yield (
+                f"step {node.name!r} says `sandbox: none`: it runs what a model wrote with all "
+                "that you may do, and wants --allow-unsandboxed"
+            )

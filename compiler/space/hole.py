@@ -89,10 +89,17 @@ class Hole:
         value = self.value(chosen)
         if self.options == (False, True):
             return "present" if value else "absent"
-        return value if isinstance(value, str) else _short(value)
+        return _short(value)
+
+
+_LONGEST = 60
 
 
 def _short(value: Any) -> str:
+    """A value in a line."""
+    if isinstance(value, str):
+        line = " ".join(value.split())
+        return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…"
     if isinstance(value, dict):
         return "{" + ", ".join(f"{key}: {_short(inner)}" for key, inner in value.items()) + "}"
     if isinstance(value, list):

@@ -56,6 +56,7 @@ class Batch:
     """The environment variables whose keys may be sent."""
     keep_going: bool = False
     """Whether a question that fails is a line with its error, and the others are answered."""
+    allow_unsandboxed: bool = False
 
     @property
     def resumable(self) -> bool:
@@ -98,7 +99,13 @@ async def answer_all(plan: Plan, batch: Batch, progress: Progress | None) -> Non
         account = Ledger(BATCH, batch.budget or Budget())
         if done:
             account.settle(None, spent(Path(batch.out)))
-        session = Session(plan, listeners=listeners, stores=stores, keys=batch.keys)
+        session = Session(
+            plan,
+            listeners=listeners,
+            stores=stores,
+            keys=batch.keys,
+            allow_unsandboxed=batch.allow_unsandboxed,
+        )
         async with session, _showing(progress):
             failed = await _answer(session, plan, batch, done, account, write)
         if failed:

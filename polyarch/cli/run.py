@@ -30,6 +30,11 @@ __all__ = ["command"]
     help="For all questions of --in together: calls, tokens, usd, seconds; on_budget=best|fail.",
 )
 @click.option(
+    "--allow-unsandboxed",
+    is_flag=True,
+    help="Let steps that say `sandbox: none` run what a model wrote with all that you may do.",
+)
+@click.option(
     "--keep-going",
     is_flag=True,
     help="Go on with the questions of --in after one that fails; its line holds the error.",
@@ -54,6 +59,7 @@ def command(
     cached: bool,
     trace: str | None,
     budget: str | None,
+    allow_unsandboxed: bool,
     keep_going: bool,
     keys: tuple[str, ...],
     json: bool,
@@ -91,8 +97,9 @@ def command(
             limits,
             keys,
             keep_going,
+            allow_unsandboxed,
         )
         answer_file(file, batch, quiet)
     else:
-        once = Once(question or "", seed, cached, trace, keys)
+        once = Once(question or "", seed, cached, trace, keys, allow_unsandboxed)
         answer(file, once, json, quiet, verbose)

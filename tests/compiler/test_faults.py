@@ -594,3 +594,18 @@ def test_a_key_in_the_wrong_place_is_not_repeated() -> None:
 
 
 END = "steps: {a: {op: generate}}\n"
+
+
+@pytest.mark.parametrize(
+    ("model", "hint"),
+    [
+        ("{model: scripted/x, shape: {layrs: 3}}", '"layers"'),
+        ("{model: scripted/x, shape: {experts: {cuont: 3}}}", '"count"'),
+        ("{model: scripted/x, price: {promt: 3}}", '"prompt"'),
+        ("{model: scripted/x, temprature: 1}", '"temperature"'),
+    ],
+)
+def test_keys_inside_a_model_get_the_nearest_of_their_own(model: str, hint: str) -> None:
+    found = faults(f"name: x\nmodels: {{m: {model}}}\nsteps: {{a: {{op: generate}}}}\n")
+    unknown = [fault for fault in found if fault.code == "unknown-key"]
+    assert [hint in fault.hint for fault in unknown] == [True]

@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
-from dataclasses import dataclass, field
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from polyarch.compiler.answers import Answer, AnswerKind, answer_kind
+from polyarch.compiler.execution import Limits, Outcome, Script
 from polyarch.compiler.op import (
+    PLAIN,
     All,
     Amount,
     Asked,
@@ -21,6 +24,7 @@ from polyarch.compiler.op import (
     Flow,
     Reply,
     Source,
+    Wishes,
 )
 from polyarch.compiler.template import Template
 from polyarch.compiler.values import Candidate, Json, Message, Origin, Purpose, Question, Usage
@@ -28,6 +32,7 @@ from polyarch.compiler.values import Candidate, Json, Message, Origin, Purpose, 
 __all__ = [
     "Call",
     "Fake",
+    "FakeTester",
     "Fed",
     "candidate",
     "candidates",
@@ -55,22 +60,31 @@ class Call:
     turn: int
     model: str | None
     messages: tuple[Message, ...] = ()
+    wishes: Wishes = PLAIN
 
 
-Script = Callable[[Call], str]
+Saying = Callable[[Call], str | Reply]
 
 
-def says(*replies: str) -> Script:
+def says(*replies: str | Reply) -> Saying:
     """A script that says these, one after the other; the last one for ever."""
     left = list(replies)
     return lambda call: left.pop(0) if len(left) > 1 else left[0]
+
+
+Runner = Callable[[str], Outcome]
+"""What becomes of a program; of a test held against one, it is given both, a line between."""
+
+
+def _no_runs(source: str) -> Outcome:
+    raise AssertionError(f"nothing was to run, and this did: {source}")
 
 
 @dataclass
 class Fake:
     """A context whose model says what `script` returns."""
 
-    script: Script = field(default_factory=lambda: says("42"))
+    script: Saying = field(default_factory=lambda: says("42"))
     answer: AnswerKind = field(default_factory=lambda: answer_kind("number"))
     question: Question = field(
         default_factory=lambda: Question(
@@ -81,6 +95,10 @@ class Fake:
     calls: list[Call] = field(default_factory=list)
     notes: list[tuple[str, dict[str, Json]]] = field(default_factory=list)
     unreadable: int = 0
+    runner: Runner = _no_runs
+    ran: list[str] = field(default_factory=list)
+    limits: list[Limits] = field(default_factory=list)
+    confined: list[bool] = field(default_factory=list)
 
     def fill(self, asking: Asking, **values: str) -> str:
         template = Template(asking.wording, asking.variables)
@@ -92,12 +110,17 @@ class Fake:
         messages: tuple[Message, ...],
         purpose: Purpose,
         draws: range,
+        wishes: Wishes = PLAIN,
     ) -> list[Reply]:
         replies = []
         for index in draws:
             await asyncio.sleep(0)
-            text = self._say(asking, messages, messages[-1].text, purpose, index, 0)
-            replies.append(Reply(index, text, asking.model or "", "stop", Usage(calls=1)))
+            said = self._say(asking, messages, messages[-1].text, purpose, index, 0, wishes)
+            reply = Reply(index, "", asking.model or "", "stop", Usage(calls=1))
+            if isinstance(said, str):
+                replies.append(replace(reply, text=said))
+            else:
+                replies.append(replace(said, index=index, model=reply.model, usage=reply.usage))
         return replies
 
     async def ask(
@@ -112,7 +135,8 @@ class Fake:
     ) -> Asked[FormT]:
         for turn in (0, 1):
             await asyncio.sleep(0)
-            reply = self._say(asking, (), text, purpose, index, turn)
+            reply = self._say(asking, (), text, purpose, index, turn, PLAIN)
+            assert isinstance(reply, str)
             try:
                 value = form.model_validate_json(reply, strict=True)
             except ValidationError:
@@ -122,12 +146,32 @@ class Fake:
         self.unreadable += 1
         return Asked(None, Usage(calls=2))
 
+    async def execute(self, script: Script, limits: Limits, *, confined: bool = True) -> Outcome:
+        await asyncio.sleep(0)
+        self._run_as(limits, confined)
+        self.ran.append(script.source)
+        return self.runner(script.source)
+
+    @asynccontextmanager
+    async def tester(
+        self, tests: Sequence[str], limits: Limits, *, confined: bool = True
+    ) -> AsyncIterator[FakeTester]:
+        self._run_as(limits, confined)
+        yield FakeTester(self, tests)
+
+    def _run_as(self, limits: Limits, confined: bool) -> None:
+        self.limits.append(limits)
+        self.confined.append(confined)
+
     def candidate(
         self, reply: Reply, *, index: int, parents: Sequence[Candidate] = ()
     ) -> Candidate:
         keys = tuple(parent.origin.key for parent in parents)
         origin = Origin(self.step, index, reply.model, keys)
         return Candidate(reply.text, self.answer.read(reply.text), origin, usage=reply.usage)
+
+    def count_unreadable(self, reply: Reply, why: str) -> None:
+        self.unreadable += 1
 
     def rng(self, *names: str | int) -> Random:
         return Random(repr(names))
@@ -147,11 +191,25 @@ class Fake:
         purpose: Purpose,
         index: int,
         turn: int,
-    ) -> str:
+        wishes: Wishes,
+    ) -> str | Reply:
         assert purpose.question == self.question.text
-        call = Call(purpose.role, purpose.shown, text, index, turn, asking.model, messages)
+        call = Call(purpose.role, purpose.shown, text, index, turn, asking.model, messages, wishes)
         self.calls.append(call)
         return self.script(call)
+
+
+@dataclass
+class FakeTester:
+    """Tests that are held against programs by the fake's runner."""
+
+    fake: Fake
+    tests: Sequence[str]
+
+    async def check(self, program: str) -> tuple[Outcome, ...]:
+        await asyncio.sleep(0)
+        self.fake.ran.append(program)
+        return tuple(self.fake.runner(f"{program}\n{test}") for test in self.tests)
 
 
 class Fed:
@@ -244,7 +302,7 @@ def draw(op: Source, ctx: Fake, draws: range) -> list[Candidate]:
 
     async def run() -> list[Candidate]:
         asked = op.drawing(ctx, draws)
-        replies = await ctx.sample(asked.asking, asked.messages, asked.purpose, draws)
-        return [ctx.candidate(reply, index=reply.index) for reply in replies]
+        replies = await ctx.sample(asked.asking, asked.messages, asked.purpose, draws, asked.wishes)
+        return [op.drawn(ctx, reply) for reply in replies]
 
     return asyncio.run(run())

@@ -6,8 +6,9 @@ import json
 
 import pytest
 
-from polyarch.compiler.op import All, Each, Op, Source
+from polyarch.compiler.op import All, Each, Op, Reply, Source
 from polyarch.compiler.registry import operator, operator_names
+from polyarch.compiler.values import Usage
 
 from .fake import Call, Fake, candidates, decide, judge
 
@@ -19,6 +20,7 @@ OPS: dict[str, tuple[dict[str, object], ...]] = {
     "fuse": ({"n": 4},),
     "gather": ({},),
     "item": (),  # an item of a list of one is that list
+    "program": (),  # nothing of these is a program; its own tests say what comes out
     "race": ({"first": 2},),
     "rank": (
         {"keep": 4},
@@ -26,15 +28,19 @@ OPS: dict[str, tuple[dict[str, object], ...]] = {
         {"keep": 2, "method": "pointwise"},
     ),
     "refine": ({},),
+    "score": ({"by": "verdict"}, {"by": "reward", "keep_at": 3.0}),
     "select": ({"by": "first", "keep": 3},),
+    "unit_test": (),  # the same
     "verify": ({}, {"keep_at": 1.0}),
     "vote": ({},),
     "when": ({"holds": {"candidates": 2}},),
 }
 
 
-def script(call: Call) -> str:
-    """A judge that likes short answers."""
+def script(call: Call) -> str | Reply:
+    """A judge that likes short answers, and a reward model that likes long ones."""
+    if call.wishes.wants == "reward":
+        return Reply(0, "", "", "stop", Usage(), values=(float(len(call.shown[0])),))
     shown = call.shown or ("",)
     numbers = range(1, len(shown) + 1)
     forms: dict[str, object] = {

@@ -305,6 +305,20 @@ def test_the_header_says_what_was_chosen() -> None:
     )
 
 
+def test_the_header_stays_a_comment() -> None:
+    written = json.dumps("A prompt\nof two lines {question} \u2028" + "x" * 99)
+    made = space(
+        f"drafts: {{op: generate, model: small, n: 4, prompt: {{choose: [{written}]}}}}\n" + VOTE
+    )
+    text = made.close(made.first).text
+    header = text.split("\n\n")[0].splitlines()
+    assert (
+        header[1]
+        == "#   drafts.prompt: A prompt of two lines {question} xxxxxxxxxxxxxxxxxxxxxxxxxxx…"
+    )
+    assert len(header) == 2
+
+
 def test_equal_choices_give_equal_texts() -> None:
     made = space(
         "drafts: {op: generate, model: small, n: {choose: [2, 4]}, "
