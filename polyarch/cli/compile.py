@@ -12,6 +12,7 @@ from ..compiler.emit import EMITTERS
 from ..compiler.names import nearest
 from .errors import as_json, of_file
 from .files import pipeline_file
+from .space import drawn, only_space, opened, told
 
 if TYPE_CHECKING:
     from ..compiler.emit import Emitter
@@ -53,6 +54,14 @@ _PLACEMENT = "placement"
     type=click.IntRange(min=1),
     help="The longest question to price for; 512 if left out.",
 )
+@click.option(
+    "--random",
+    "draws",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Of a search space: N of its pipelines, drawn at random.",
+)
+@click.option("--seed", default=0, show_default=True, help="Which those are.")
 def command(
     file: str,
     after: str | None,
@@ -64,18 +73,31 @@ def command(
     json: bool,
     output: str | None,
     question_tokens: int | None,
+    draws: int | None,
+    seed: int,
 ) -> None:
     """Check a pipeline, price it, and print the plan.
 
     FILE is a pipeline file, or the name of a pipeline in the library. Nothing is asked of any
     model. A plan that its budget cannot hold is an error.
+
+    Of a search space (a pipeline with holes) the holes are printed, and some of its pipelines are
+    compiled: all if they are few.
     """
     from ..compiler.build import build_file
     from ..compiler.plan import plan
 
     kind = _kind(after, emit, json)
     _check_gpus(gpus, kind, after, {"--batch": batch, "--at-once": at_once, "--gpu-hour": gpu_hour})
-    graph = build_file(pipeline_file(file))
+    path = pipeline_file(file)
+    if (space := opened(path)) is not None:
+        only_space({"--after": after, "--emit": emit, "--gpus": gpus}, draws, json)
+        question = _question(question_tokens)
+        _write(drawn(space, draws, seed) if draws else told(space, seed, json, question), output)
+        return
+    if draws is not None:
+        raise click.UsageError(f"--random is for search spaces, and {file} has no holes")
+    graph = build_file(path)
     if after is not None:
         _write(str(_after(graph, after)), output)
         return
