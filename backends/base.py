@@ -6,15 +6,28 @@ say was spent; when the caller closes the iterator, the backend aborts the work 
 
 from __future__ import annotations
 
+import json
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar
 
+from ..compiler.errors import BadRequest
 from ..compiler.model import Capability, ModelInfo
-from ..compiler.values import Json, Message, Purpose, TokenLogprob, Tool, ToolCall
+from ..compiler.values import Image, Json, Message, Purpose, TokenLogprob, Tool, ToolCall
+from ..compiler.wishes import Wanted
 
-__all__ = ["Backend", "Capability", "Draw", "ModelInfo", "Piece", "Request", "TokenLogprob"]
+__all__ = [
+    "Backend",
+    "Capability",
+    "Draw",
+    "ModelInfo",
+    "Piece",
+    "Request",
+    "TokenLogprob",
+    "needs",
+    "refuse_unoffered",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +51,8 @@ class Request:
     `schema` a JSON Schema that the reply should meet (guided where the backend can; the operator
     checks it all the same), `regex`, `grammar` and `choice` what it must meet, one of the four at
     most; `logprobs` how many alternatives a token to report, None for none, and `prompt_logprobs`
-    the same of the prompt's own tokens; `thinking` the most tokens of reasoning before the answer.
+    the same of the prompt's own tokens, `prefix` included; `thinking` the most tokens of reasoning
+    before the answer, on top of `max_tokens`.
 
     `wants` says what is asked for: a text; a reward model's score of the messages; or an embedding
     of their text. The latter two have one draw and no completion tokens.
@@ -62,11 +76,16 @@ class Request:
     prompt_logprobs: int | None = None
     tools: tuple[Tool, ...] = ()
     thinking: int | None = None
-    wants: Literal["text", "reward", "embedding"] = "text"
+    wants: Wanted = "text"
     step: str = ""
     question: str = ""
     turn: int = 0
     """0 for the first asking, 1 for the repair turn."""
+
+    @property
+    def most(self) -> int:
+        """The most tokens of one completion, its reasoning included."""
+        return self.max_tokens + (self.thinking or 0) if self.wants == "text" else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +96,9 @@ class Piece:
     turns out to be too high. `prompt_tokens` are counted once a request, in whichever piece
     comes first. `finish` is empty while the draw goes on, then stop or length (or content for a
     refused content, tools for calls to be made); a draw ends with exactly one piece that has a
-    finish. Tool calls come whole. `prompt_logprobs` come once a request, without the first token,
-    which nothing predicts. `values` are a reward (one number) or an embedding.
+    finish. Tool calls come whole. `prompt_logprobs` come once a request, before or with the end of
+    its first draw to end, without the first token, which nothing predicts. `values` are a reward
+    (one number) or an embedding.
     """
 
     draw: int
@@ -122,7 +142,14 @@ class Backend(ABC):
 
         No byte-level tokenizer makes more tokens than the text has bytes.
         """
-        return sum(len(m.text.encode()) + _PER_MESSAGE for m in request.messages)
+        told = sum(len(m.text.encode()) + _PER_MESSAGE for m in request.messages)
+        if request.tools:
+            tools = [[tool.name, tool.about, tool.parameters] for tool in request.tools]
+            told += len(json.dumps(tools, default=dict)) + _PER_MESSAGE * len(tools)
+        for message in request.messages:
+            for call in message.calls:
+                told += len(f"{call.id}{call.name}{call.arguments}".encode()) + _PER_MESSAGE
+        return told + len(request.prefix.encode())
 
     async def waiting(self) -> int | None:
         """How many requests wait in the backend's own queue; None where it does not tell."""
@@ -134,4 +161,51 @@ class Backend(ABC):
 
 
 _PER_MESSAGE = 8
-"""Tokens that a chat template may add to a message."""
+"""Tokens that a chat template may add to a message, a tool or a call."""
+
+
+def refuse_unoffered(name: str, offered: frozenset[Capability], request: Request) -> None:
+    """Refuse a request for more than a model offers, which would else be ignored.
+
+    Seeds and several draws, which every request has, are not refused. Raises `BadRequest`, naming
+    all that is missing.
+    """
+    missing = [need.value for need in needs(request) if need not in offered]
+    if missing:
+        raise BadRequest(f"{name} does not offer {', '.join(missing)}")
+
+
+def needs(request: Request) -> Iterator[Capability]:
+    """What a request asks for beyond the reply to a chat."""
+    if request.stop:
+        yield Capability.STOP
+    if request.prefix:
+        yield Capability.CONTINUATION
+    if request.schema is not None:
+        yield Capability.GUIDED_JSON
+    if request.regex:
+        yield Capability.GUIDED_REGEX
+    if request.grammar:
+        yield Capability.GUIDED_GRAMMAR
+    if request.choice:
+        yield Capability.GUIDED_CHOICE
+    if request.logprobs is not None:
+        yield Capability.LOGPROBS
+    if request.prompt_logprobs is not None:
+        yield Capability.PROMPT_LOGPROBS
+    if request.tools:
+        yield Capability.TOOLS
+    if request.thinking is not None:
+        yield Capability.THINKING
+    if request.wants == "embedding":
+        yield Capability.EMBEDDINGS
+    elif request.wants == "reward":
+        yield Capability.REWARD
+    if any(_shows_images(message) for message in request.messages):
+        yield Capability.IMAGES
+
+
+def _shows_images(message: Message) -> bool:
+    return not isinstance(message.content, str) and any(
+        isinstance(part, Image) for part in message.content
+    )

@@ -1,8 +1,10 @@
 """Recorded draws from a recordings folder, by item, model and draw number. A miss is an error.
 
 A folder holds `samples.jsonl.gz` (or `.jsonl`): one JSON object a line with `item`, `model`,
-`sample`, `text` and, where they were recorded, `prompt_tokens`, `completion_tokens` and
-`latency_s`. The question's id names the item.
+`sample`, `text` and, where they were recorded, `prompt_tokens`, `completion_tokens`, `latency_s`,
+`finish`, `reasoning`, `logprobs` (each token a list of its text, its log probability and, if there
+are, its alternatives as a mapping) and `score`, what a reward model gave the text. The question's
+id names the item.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import json
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -20,10 +23,22 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from ..compiler.errors import BadRequest, NoSuchModel, NotRecorded
 from ..compiler.model import Capability, ModelInfo
 from ..compiler.names import nearest
-from ..compiler.values import Json
-from .base import Backend, Piece, Request
+from ..compiler.values import Json, TokenLogprob
+from .base import Backend, Piece, Request, refuse_unoffered
 
-__all__ = ["Recording", "Replay", "info", "open_backend"]
+__all__ = ["BY_OPTION", "OFFERS", "Recording", "Replay", "info", "open_backend"]
+
+OFFERS = frozenset({Capability.DRAWS, Capability.CANCEL, Capability.SEED})
+
+BY_OPTION: Mapping[Capability, str] = MappingProxyType(
+    {
+        Capability.LOGPROBS: "recordings that hold logprobs",
+        Capability.REWARD: "recordings that hold a score",
+    }
+)
+
+_SHORT = 60
+"""Characters of a text that an error shows."""
 
 
 class Recording(BaseModel):
@@ -38,6 +53,10 @@ class Recording(BaseModel):
     prompt_tokens: int = 0
     completion_tokens: int = 0
     latency_s: float = 0.0
+    finish: str = "stop"
+    reasoning: str = ""
+    logprobs: tuple[tuple[str, float] | tuple[str, float, Mapping[str, float]], ...] = ()
+    score: float | None = None
 
 
 class _Options(BaseModel):
@@ -61,14 +80,24 @@ class Replay(Backend):
         self._model = model
         self._drawn = drawn
         self._latency = latency
+        self._offers = _offered(drawn)
+        self._rewards = {
+            (item, recording.text): recording.score
+            for (item, _), recording in drawn.items()
+            if recording.score is not None
+        }
 
     async def generate(self, request: Request) -> AsyncGenerator[Piece, None]:
-        """The recorded texts of the request's draws.
+        """The recorded texts of the request's draws, or the reward of a recorded text.
 
         Raises `NotRecorded` for an item or draw that the folder does not hold, and for any request
         that is not the question itself: what a model would have said to another prompt is not
-        known.
+        known. Raises `BadRequest` for what was not recorded with every text.
         """
+        refuse_unoffered(f"replay/{self._model}", self._offers | {Capability.STOP}, request)
+        if request.wants == "reward":
+            yield self._rewarded(request)
+            return
         if request.purpose.role != "solve":
             raise NotRecorded(
                 f"step {request.step!r} asks to {request.purpose.role}; a recording only holds "
@@ -86,31 +115,48 @@ class Replay(Backend):
                     f"recorded with {recording.completion_tokens} tokens, more than "
                     f"max_tokens: {request.max_tokens}"
                 )
+            if any(stop in recording.text for stop in request.stop):
+                raise NotRecorded(
+                    f"draw {draw.number} of {self._model} for item {request.question!r} was "
+                    f"recorded with more text than stop: {list(request.stop)} lets through"
+                )
             if self._latency:
                 await asyncio.sleep(recording.latency_s)
             yield Piece(
                 draw.index,
                 recording.text,
-                prompt_tokens=recording.prompt_tokens,
+                prompt_tokens=recording.prompt_tokens if draw is request.draws[0] else 0,
                 completion_tokens=recording.completion_tokens,
-                finish="stop",
+                finish=recording.finish,
+                reasoning=recording.reasoning,
+                logprobs=() if request.logprobs is None else _tokens(recording, request.logprobs),
             )
+
+    def _rewarded(self, request: Request) -> Piece:
+        """What the reward model gave the text that the request shows."""
+        shown = "".join(request.purpose.shown)
+        reward = self._rewards.get((request.question, shown))
+        if reward is None:
+            short = shown if len(shown) <= _SHORT else f"{shown[:_SHORT]}…"
+            raise NotRecorded(f"no reward of {short!r} for item {request.question!r}")
+        return Piece(request.draws[0].index, finish="stop", values=(reward,))
 
     async def aclose(self) -> None:
         """There is nothing to release."""
 
 
 def info(model: str, options: Mapping[str, Json]) -> ModelInfo:
-    """What a recording can do: several draws of one prompt. Raises `BadRequest`, `NoSuchModel`."""
+    """What a recording can do: several draws of one prompt, and whatever each of them was recorded
+    with. Raises `BadRequest`, `NoSuchModel`."""
     settings = _options(options)
-    _models(settings.recordings, model)
+    offered = _offered(_models(settings.recordings, model))
     return ModelInfo(
         context=1 << 20,
         max_tokens=1 << 16,
-        capabilities=frozenset({Capability.DRAWS, Capability.CANCEL, Capability.SEED}),
+        capabilities=offered,
         max_draws=1 << 16,
         concurrency=1 << 16,
-        roles=frozenset({"solve"}),
+        roles=frozenset({"solve", "score"} if Capability.REWARD in offered else {"solve"}),
     )
 
 
@@ -118,6 +164,28 @@ def open_backend(model: str, options: Mapping[str, Json]) -> Replay:
     """A backend over the folder named by the option `recordings`."""
     settings = _options(options)
     return Replay(model, _models(settings.recordings, model), latency=settings.latency)
+
+
+def _offered(drawn: Mapping[tuple[str, int], Recording]) -> frozenset[Capability]:
+    """What every recording of a model tells."""
+    told = {
+        Capability.LOGPROBS: all(one.logprobs for one in drawn.values()),
+        Capability.REWARD: all(one.score is not None for one in drawn.values()),
+    }
+    return OFFERS.union(what for what, there in told.items() if there)
+
+
+def _tokens(recording: Recording, alternatives: int) -> tuple[TokenLogprob, ...]:
+    return tuple(
+        TokenLogprob(
+            one[0],
+            one[1],
+            tuple(sorted(one[2].items(), key=lambda other: -other[1])[:alternatives])
+            if len(one) == 3
+            else (),
+        )
+        for one in recording.logprobs
+    )
 
 
 def _models(folder: str, model: str) -> Mapping[tuple[str, int], Recording]:

@@ -8,7 +8,7 @@ world only through the `Context` it is handed.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Annotated, Any, ClassVar, Generic, Literal, Protocol, Self, TypeAlias, TypeVar
@@ -28,8 +28,10 @@ from .values import (
     ToolCall,
     Usage,
 )
+from .wishes import PLAIN, Wishes
 
 __all__ = [
+    "PLAIN",
     "All",
     "Amount",
     "Asked",
@@ -46,6 +48,7 @@ __all__ = [
     "Reply",
     "Source",
     "Stream",
+    "Wishes",
 ]
 
 T = TypeVar("T")
@@ -137,7 +140,12 @@ class Mismatch(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One completion of a sampling request, as an operator sees it."""
+    """One completion of a sampling request, as an operator sees it.
+
+    `finish` is stop, length, or tools for one that ends in `calls`. `reasoning` is what came before
+    the text and is no part of it. `logprobs` are of the text's tokens and `prompt_logprobs` of the
+    prompt's, where they were wished for; `values` a reward model's score, or an embedding.
+    """
 
     index: int
     text: str
@@ -162,11 +170,13 @@ class Asked(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """What a source asks to make candidates: whom, with which messages, and what for."""
+    """What a source asks to make candidates: whom, with which messages, what for, and for what
+    beside a text."""
 
     asking: Asking
     messages: tuple[Message, ...]
     purpose: Purpose
+    wishes: Wishes = PLAIN
 
 
 class Stream(Protocol):
@@ -221,8 +231,13 @@ class Context(Protocol):
         messages: tuple[Message, ...],
         purpose: Purpose,
         draws: range,
+        wishes: Wishes = PLAIN,
     ) -> list[Reply]:
-        """Draw completions of one prompt in one request; in index order."""
+        """Draw completions of one prompt in one request; in index order.
+
+        What `wishes` need must be in the operator's `asks` or `prefers`; of the latter, what the
+        model does not offer is left out of the request.
+        """
 
     async def ask(
         self,
@@ -234,7 +249,8 @@ class Context(Protocol):
         index: int,
         check: Callable[[FormT], str] | None = None,
     ) -> Asked[FormT]:
-        """Ask for a filled-in form: by schema, parsed strictly, with one repair turn.
+        """Ask for a filled-in form: by schema where the model offers that (the operator `prefers`
+        it), parsed strictly, with one repair turn.
 
         `index` tells this request from the step's others: seeds derive from it. `check` says what
         is wrong with a form that parses, or "" if nothing is. A reply that cannot be read even
@@ -245,6 +261,9 @@ class Context(Protocol):
         self, reply: Reply, *, index: int, parents: Sequence[Candidate] = ()
     ) -> Candidate:
         """A new candidate from a reply, its answer read, its parents named."""
+
+    def count_unreadable(self, reply: Reply, why: str) -> None:
+        """Count a reply in the trace as one that could not be read. `ask` does so itself."""
 
     def rng(self, *names: str | int) -> Random:
         """A random generator that depends on run seed, question, step and names alone."""
@@ -277,8 +296,12 @@ class Op(BaseModel):
         return ()
 
     def asks(self) -> frozenset[Capability]:
-        """What the backends must offer beyond a chat."""
+        """What its model must offer beyond a chat. Of several `askings()`, each says its own."""
         return frozenset()
+
+    def prefers(self) -> Mapping[Capability, str]:
+        """What is used where the model offers it, with the words for what happens otherwise."""
+        return {}
 
     def roles(self) -> frozenset[str]:
         """The purposes of its requests, for backends that serve only some."""
@@ -313,9 +336,14 @@ class Asking(Op):
     top_k: Annotated[int, Field(ge=0)] | None = None
     max_tokens: Annotated[int, Field(ge=1)] | None = None
     """Bound on a completion, in tokens."""
+    thinking: Annotated[int, Field(ge=0)] | None = None
+    """Bound on the reasoning before a completion, in tokens, on top of `max_tokens`."""
     stop: tuple[str, ...] = ()
     prompt: str | None = None
     """Overrides the operator's prompt; `{file: path}` reads it from beside the pipeline."""
+
+    def asks(self) -> frozenset[Capability]:
+        return frozenset() if self.thinking is None else frozenset({Capability.THINKING})
 
     def askings(self) -> tuple[Asking, ...]:
         return (self,)
@@ -345,7 +373,7 @@ class Asking(Op):
             self.model or "",
             count,
             prompt,
-            Amount(1, self.max_tokens or 1),
+            Amount(1, (self.max_tokens or 1) + (self.thinking or 0)),
             depth or Amount(min(1, count.low), min(1, count.high)),
         )
 
@@ -364,6 +392,10 @@ class Source(Asking):
     @abstractmethod
     def drawing(self, ctx: Context, draws: range) -> Drawing:
         """What is asked for these draws, which are of one group."""
+
+    def drawn(self, ctx: Context, reply: Reply) -> Candidate:
+        """The candidate that the reply to a draw becomes."""
+        return ctx.candidate(reply, index=reply.index)
 
 
 class Each(Op):

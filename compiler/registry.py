@@ -11,7 +11,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Protocol, cast
 
 from .errors import PolyarchError
-from .model import ModelInfo
+from .model import Capability, ModelInfo
 from .op import Op
 from .spec import ModelSpec
 from .values import Json
@@ -22,6 +22,7 @@ __all__ = [
     "backend",
     "backend_names",
     "model_info",
+    "offers",
     "operator",
     "operator_names",
 ]
@@ -47,6 +48,9 @@ class BackendModule(Protocol):
 
     def open_backend(self, model: str, options: Mapping[str, Json]) -> object:
         """A `Backend` for the model, ready to be asked."""
+
+    # And, if it offers more than a chat: `OFFERS`, the capabilities that all its models have, and
+    # `BY_OPTION: Mapping[Capability, str]`, those that have to be asked for, and how.
 
 
 @cache
@@ -99,6 +103,19 @@ def _found(folder: str) -> Mapping[str, EntryPoint | None]:
             )
         found[entry.name] = entry
     return found
+
+
+def offers(name: str) -> Mapping[Capability, str]:
+    """What models of a backend can offer beyond a chat, each with what has to be written for that,
+    or "" for nothing: its module's `OFFERS` and `BY_OPTION`. Nothing where it cannot be imported.
+    """
+    try:
+        module = backend(name)
+    except ImportError:
+        return {}
+    always: frozenset[Capability] = getattr(module, "OFFERS", frozenset())
+    asked: Mapping[Capability, str] = getattr(module, "BY_OPTION", {})
+    return {**dict.fromkeys(always, ""), **asked}
 
 
 def model_info(spec: ModelSpec) -> ModelInfo:

@@ -53,6 +53,8 @@ class ModelSpec(_Frozen):
     top_p: Annotated[float, Field(gt=0, le=1)] | None = None
     top_k: Annotated[int, Field(ge=0)] | None = None
     max_tokens: Annotated[int, Field(ge=1)] | None = None
+    thinking: Annotated[int, Field(ge=0)] | None = None
+    """Most tokens of reasoning before a reply, on top of `max_tokens`."""
     stop: tuple[str, ...] = ()
     concurrency: Annotated[int, Field(ge=1)] | Literal["adaptive"] | None = None
     """Requests under way at once, over all questions; `adaptive`: what the endpoint bears."""

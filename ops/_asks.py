@@ -3,16 +3,19 @@ what a repair turn can cost."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict
 
+from ..compiler.model import Capability
 from ..compiler.op import Amount, Asking, Calls, Flow
 from ..compiler.values import Candidate, Image, Message, Question
 
 __all__ = [
+    "PARSED",
     "REPAIR",
     "Form",
     "Said",
@@ -23,6 +26,11 @@ __all__ = [
     "numbered",
     "with_repair",
 ]
+
+PARSED: Mapping[Capability, str] = MappingProxyType(
+    {Capability.GUIDED_JSON: "replies are parsed, with one repair turn"}
+)
+"""What operators prefer that ask for a form: a reply bound to its schema."""
 
 _FRAME = 24
 """Tokens that `numbered` adds around one candidate and its critique, at most."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import ClassVar
 
+from ..compiler.model import Capability
 from ..compiler.op import Amount, Asking, Calls, Context, Each, Flow
 from ..compiler.values import Candidate, Purpose
-from ._asks import Form, Said, completion, with_repair
+from ._asks import PARSED, Form, Said, completion, with_repair
 
 __all__ = ["PROMPT", "Criticism", "Critique"]
 
@@ -57,6 +59,9 @@ class Critique(Asking, Each):
 
     def calls(self, given: Flow) -> tuple[Calls, ...]:
         return (with_repair(self.prices(given, given.count, shown=Amount(1, 1))),)
+
+    def prefers(self) -> Mapping[Capability, str]:
+        return PARSED
 
     def roles(self) -> frozenset[str]:
         return frozenset({"critique"})

@@ -7,9 +7,10 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from typing import ClassVar
 
+from ..compiler.model import Capability
 from ..compiler.op import All, Amount, Asking, Calls, Context, Flow, Mismatch, Stream
 from ..compiler.values import Candidate, Purpose
-from ._asks import Form, Said, completion, framed, numbered, with_repair
+from ._asks import PARSED, Form, Said, completion, framed, numbered, with_repair
 
 __all__ = ["PROMPT", "Criticisms", "CritiqueAll", "NumberedCriticism"]
 
@@ -70,6 +71,9 @@ class CritiqueAll(Asking, All):
     def calls(self, given: Flow) -> tuple[Calls, ...]:
         count = Amount(min(1, given.count.low), 1)
         return (with_repair(self.prices(framed(given), count, shown=given.count)),)
+
+    def prefers(self) -> Mapping[Capability, str]:
+        return PARSED
 
     def roles(self) -> frozenset[str]:
         return frozenset({"critique_all"})

@@ -8,8 +8,21 @@ from typing import Annotated, ClassVar, Self
 
 from pydantic import BeforeValidator, Field
 
-from ..compiler.op import Amount, Asking, Calls, Context, Drawing, Flow, ModelName, Source
+from ..compiler.model import Capability
+from ..compiler.op import (
+    Amount,
+    Asking,
+    Calls,
+    Context,
+    Drawing,
+    Flow,
+    ModelName,
+    Reply,
+    Source,
+)
+from ..compiler.values import Candidate
 from ._asks import completion
+from ._scores import LOGPROB_SCORES
 from .generate import Generate
 
 __all__ = ["Ensemble", "Member"]
@@ -30,7 +43,8 @@ class Ensemble(Source):
     `temperature`, `prompt`, …). The ensemble's own arguments are those of every member that does
     not give its own: `{members: [a, b], n: 4, temperature: 0.7}` draws eight. Draws are numbered
     through the members in the order written, so a member named twice draws twice, independently.
-    Adds no scores and no notes; a draw without a readable answer stays and is *no answer*.
+    Adds no notes, and the scores of `generate` with `logprobs: true`; what reads them wants them of
+    every member. A draw without a readable answer stays and is *no answer*.
 
     Generator layer of Archon (Saad-Falcon et al., 2024); proposers of Mixture-of-Agents (Wang et
     al., 2024).
@@ -42,6 +56,9 @@ class Ensemble(Source):
     """Who draws, in this order."""
     n: Annotated[int, Field(ge=1)] = 1
     """How many draws of each member that does not say."""
+    logprobs: bool = False
+    """Whether the draws of each member that does not say are scored by the probabilities of their
+    tokens."""
 
     def askings(self) -> tuple[Asking, ...]:
         return self._drawing()
@@ -55,7 +72,16 @@ class Ensemble(Source):
         members = self._drawing()
         draws = sum(member.n for member in members)
         longest = max(completion(member).high for member in members)
-        return Flow(Amount(draws, draws), tokens=Amount(1, longest), question=given.question)
+        scored = all(member.logprobs for member in members)
+        return Flow(
+            Amount(draws, draws),
+            LOGPROB_SCORES if scored else frozenset(),
+            tokens=Amount(1, longest),
+            question=given.question,
+        )
+
+    def asks(self) -> frozenset[Capability]:
+        return frozenset(need for member in self._drawing() for need in member.asks())
 
     def calls(self, given: Flow) -> tuple[Calls, ...]:
         return tuple(calls for member in self._drawing() for calls in member.calls(given))
@@ -68,9 +94,15 @@ class Ensemble(Source):
         return tuple(range(start, stop) for start, stop in pairwise(ends))
 
     def drawing(self, ctx: Context, draws: range) -> Drawing:
+        return self._member(draws).drawing(ctx, draws)
+
+    def drawn(self, ctx: Context, reply: Reply) -> Candidate:
+        return self._member(range(reply.index, reply.index + 1)).drawn(ctx, reply)
+
+    def _member(self, draws: range) -> Generate:
         for member, group in zip(self._drawing(), self.groups(), strict=True):
             if draws.start in group and draws.stop <= group.stop:
-                return member.drawing(ctx, draws)
+                return member
         raise ValueError(f"draws {draws.start}–{draws.stop} are not of one member")
 
     def _drawing(self) -> tuple[Generate, ...]:

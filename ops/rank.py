@@ -9,9 +9,10 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
+from ..compiler.model import Capability
 from ..compiler.op import All, Amount, Asking, Calls, Context, Flow, Mismatch, Stream
 from ..compiler.values import Candidate, Purpose
-from ._asks import Form, framed, nth, numbered, with_repair
+from ._asks import PARSED, Form, framed, nth, numbered, with_repair
 
 __all__ = [
     "CRITERION",
@@ -179,6 +180,9 @@ class Rank(Asking, All):
         calls = with_repair(self._judge().prices(framed(given), count, shown=shown))
         criterion = len(self.criterion) // 4
         return (replace(calls, prompt=calls.prompt + Amount(criterion, criterion)),)
+
+    def prefers(self) -> Mapping[Capability, str]:
+        return PARSED
 
     def roles(self) -> frozenset[str]:
         return frozenset({_ROLES[self.method]})

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from ..compiler.model import Capability
 from ..compiler.op import Amount, Asking, Calls, Context, Each, Flow
 from ..compiler.values import Candidate, Json, Purpose, Usage
-from ._asks import Form, nth, with_repair
+from ._asks import PARSED, Form, nth, with_repair
 
 __all__ = ["PROMPT", "Verdict", "Verify"]
 
@@ -67,6 +69,9 @@ class Verify(Asking, Each):
     def calls(self, given: Flow) -> tuple[Calls, ...]:
         count = given.count * Amount(self.votes, self.votes)
         return (with_repair(self.prices(given, count, shown=Amount(1, 1))),)
+
+    def prefers(self) -> Mapping[Capability, str]:
+        return PARSED
 
     def roles(self) -> frozenset[str]:
         return frozenset({"verify"})

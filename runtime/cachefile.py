@@ -24,7 +24,7 @@ from .stored import Stored, seal, unseal
 
 __all__ = ["FORMAT", "CacheFile", "Contents", "Found", "Row", "clear", "default_path"]
 
-FORMAT = 1
+FORMAT = 2
 """The version of the file's layout and of the keys in it."""
 
 _OURS = 0x706F6C79

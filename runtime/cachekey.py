@@ -35,6 +35,11 @@ def request_key(model: bytes, request: Request, seed: int) -> bytes:
     for message in request.messages:
         content = message.content
         texts.append(message.role)
+        if message.calls or message.call:
+            kinds += ("called", *["call"] * len(message.calls), "end")
+            for call in message.calls:
+                texts += (call.id, call.name, call.arguments)
+            texts.append(message.call)
         if isinstance(content, str):
             kinds.append("text")
             texts.append(content)
@@ -44,6 +49,12 @@ def request_key(model: bytes, request: Request, seed: int) -> bytes:
     if request.schema is not None:
         kinds.append("schema")
         texts.append(_schema_text(request.schema))
+    if request.regex or request.grammar or request.choice:
+        kinds += ("guided", *["choice"] * len(request.choice))
+        texts += (request.regex, request.grammar, *request.choice)
+    for tool in request.tools:
+        kinds.append("tool")
+        texts += (tool.name, tool.about, _schema_text(tool.parameters))
     head = (
         seed,
         request.turn,
@@ -52,6 +63,9 @@ def request_key(model: bytes, request: Request, seed: int) -> bytes:
         request.top_k,
         request.max_tokens,
         request.logprobs,
+        request.prompt_logprobs,
+        request.thinking,
+        request.wants,
         len(purpose.shown),
         len(request.stop),
         kinds,

@@ -12,9 +12,10 @@ from pydantic import BaseModel, ValidationError
 
 from ..backends.base import Draw, Request
 from ..compiler.answers import AnswerKind, answer_kind
-from ..compiler.op import Asked, Asking, Reply
+from ..compiler.op import PLAIN, Asked, Asking, Reply, Wishes
 from ..compiler.template import Template
 from ..compiler.values import Candidate, Json, Message, Origin, Purpose, Question, Usage
+from .fitting import fitted
 from .recall import through
 from .seeds import derive, numbered
 from .sending import Sending
@@ -71,10 +72,11 @@ class StepContext:
         messages: tuple[Message, ...],
         purpose: Purpose,
         draws: range,
+        wishes: Wishes = PLAIN,
     ) -> list[Reply]:
         """Draw completions of one prompt in one request; in index order."""
         replies: list[Reply] = []
-        await self.send(asking, messages, purpose, draws, replies.append)
+        await self.send(asking, messages, purpose, draws, replies.append, wishes)
         replies.sort(key=_index)
         return replies
 
@@ -90,11 +92,11 @@ class StepContext:
     ) -> Asked[FormT]:
         """Ask for a filled-in form, with one repair turn."""
         messages = (*self._state.question.system, Message("user", text))
-        schema = _schema(form)
+        wishes = _filled_in(form)
         spent = Usage()
         for turn in (0, 1):
             draws = range(index, index + 1)
-            reply = await self.send(asking, messages, purpose, draws, None, schema, turn)
+            reply = await self.send(asking, messages, purpose, draws, None, wishes, turn)
             text = reply.text
             spent += reply.usage
             value, wrong = _read(text, form, check)
@@ -102,7 +104,7 @@ class StepContext:
                 return Asked(value, spent)
             complaint = f"Your reply could not be read: {wrong}. Reply again, with the JSON alone."
             messages += (Message("assistant", text), Message("user", complaint))
-        self._emit("unreadable", {"ask": index, "why": wrong, "text": text})
+        self.count_unreadable(reply, wrong)
         return Asked(None, spent)
 
     def candidate(
@@ -121,6 +123,10 @@ class StepContext:
             usage=reply.usage,
             finish=reply.finish,
         )
+
+    def count_unreadable(self, reply: Reply, why: str) -> None:
+        """Count a reply in the trace as one that could not be read."""
+        self._emit("unreadable", {"ask": reply.index, "why": why, "text": reply.text})
 
     def rng(self, *names: str | int) -> Random:
         """A random generator that depends on run seed, question, step and names alone."""
@@ -156,13 +162,16 @@ class StepContext:
         purpose: Purpose,
         draws: range,
         deliver: Callable[[Reply], None] | None = None,
-        schema: Mapping[str, Json] | None = None,
+        wishes: Wishes = PLAIN,
         turn: int = 0,
     ) -> Coroutine[Any, Any, Reply]:
         """One request, seen through when awaited: the reply of its first draw. The reply of every
         draw is delivered as it finishes."""
-        request = self._request(asking, messages, purpose, draws, schema, turn)
+        request = self._request(asking, messages, purpose, draws, wishes, turn)
         state, place = self._state, self._place
+        if optional := state.wiring.optional:
+            offered = state.run.models[request.model].info.capabilities
+            request = fitted(request, offered, optional)
         if state.run.stores:
             return through(state, place, request, deliver, state.run.stores)
         return Sending(state, place, request, deliver).reply()
@@ -173,7 +182,7 @@ class StepContext:
         messages: tuple[Message, ...],
         purpose: Purpose,
         draws: range,
-        schema: Mapping[str, Json] | None,
+        wishes: Wishes,
         turn: int,
     ) -> Request:
         step, place = self._state, self._place or 0
@@ -198,10 +207,19 @@ class StepContext:
             asking.top_p or 1.0,
             asking.top_k or 0,
             asking.stop,
-            schema=schema,
-            step=step.name,
-            question=self._state.run.question.id,
-            turn=turn,
+            wishes.prefix,
+            wishes.schema,
+            wishes.regex,
+            wishes.grammar,
+            wishes.choice,
+            wishes.logprobs,
+            wishes.prompt_logprobs,
+            wishes.tools,
+            asking.thinking if wishes.wants == "text" else None,
+            wishes.wants,
+            step.name,
+            self._state.run.question.id,
+            turn,
         )
 
 
@@ -222,9 +240,8 @@ def _template(text: str, variables: frozenset[str]) -> Template:
 
 
 @lru_cache(maxsize=256)
-def _schema(form: type[BaseModel]) -> Mapping[str, Json]:
-    schema: Mapping[str, Json] = form.model_json_schema()
-    return schema
+def _filled_in(form: type[BaseModel]) -> Wishes:
+    return Wishes(schema=form.model_json_schema())
 
 
 def _read(

@@ -10,6 +10,7 @@ from ..compiler.errors import (
     RunError,
 )
 from ..compiler.graph import Node
+from ..compiler.lacks import lacks
 from ..compiler.op import All, Each, Source
 from ..compiler.plan import Plan
 from ..compiler.spec import Budget
@@ -38,6 +39,19 @@ class Program:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self._paths = Paths(plan)
+
+    @cached_property
+    def _without(self) -> tuple[Mapping[str, Json], ...]:
+        """What the steps do without, since their models do not offer it."""
+        return tuple(
+            {
+                "step": lack.step,
+                "model": lack.model,
+                "capability": lack.capability.value,
+                "instead": lack.instead,
+            }
+            for lack in lacks(self.plan.graph)
+        )
 
     @cached_property
     def wirings(self) -> tuple[Wiring, ...]:
@@ -73,6 +87,8 @@ class Program:
         ledgers = _ledgers(self.plan, outer)
         told: dict[str, Json] = {"pipeline": graph.name, "seed": run.seed}
         run.emit("started", "", -1, told | {"question": recorded(run.question)})
+        for without in self._without:
+            run.emit("without", "", -1, without)
         async with run.group:
             output = Reader(Inputs([self._rows(run, ledgers)[graph.output]]), None)
             try:

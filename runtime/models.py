@@ -9,6 +9,7 @@ from typing import cast
 
 from ..backends.base import Backend
 from ..compiler.errors import BackendError, RateLimited
+from ..compiler.lacks import reached
 from ..compiler.model import ModelInfo
 from ..compiler.registry import backend
 from ..compiler.spec import ModelSpec
@@ -34,7 +35,6 @@ class Model:
         self.circuit = Circuit(name, get_running_loop().time)
         self._now = get_running_loop().time
         self._look_at = 0.0
-        self.fallback = spec.fallback
         self.timeout = spec.timeout
         self.hedge_after = spec.hedge_after
         self.patient = spec.timeout is None and spec.hedge_after is None
@@ -107,6 +107,11 @@ class Models:
         """The model of that name. Raises what its backend raises on opening."""
         found = self._opened.get(name)
         return found if found is not None else self._open(name)
+
+    def instead(self, name: str) -> tuple[str, ...]:
+        """The models that may be asked in place of one, in order: its own fallbacks, then
+        theirs."""
+        return reached(name, self._specs)[1:]
 
     async def aclose(self) -> None:
         """Close every backend that was opened here. Idempotent."""

@@ -13,8 +13,10 @@ from hashlib import sha256
 from ..backends.base import Draw, Request
 from ..compiler.op import Reply
 from ..compiler.values import Json, Usage
+from .beside import Beside, Extras, dumped
 from .cache import Give
 from .cachekey import key_seed
+from .questions import digest
 from .sending import Sending
 from .state import StepState
 from .store import Store
@@ -98,9 +100,13 @@ class _Recalling:
             "tokens": kept.completion_tokens,
             "finish": kept.finish,
             "text": kept.text,
+            "digest": digest(self._request.messages) if step.run.bus.listened else 0,
         }
+        beside = dumped(kept)
+        told |= beside
         step.emit("recalled", place, told)
-        self._got(Reply(draw.index, kept.text, model.name, kept.finish, usage))
+        reply = Reply(draw.index, kept.text, model.name, kept.finish, usage)
+        self._got(replace(reply, **_beside(kept)) if beside else reply)
 
     async def _ask(self, draws: tuple[Draw, ...], arrived: Give) -> None:
         """Ask the next store, or the model, for what this one does not have."""
@@ -131,4 +137,15 @@ def _stored(reply: Reply) -> Stored:
         usage.prompt_tokens,
         usage.cached_tokens,
         usage.completion_tokens,
+        **_beside(reply),
+    )
+
+
+def _beside(reply: Beside) -> Extras:
+    return Extras(
+        reasoning=reply.reasoning,
+        logprobs=reply.logprobs,
+        prompt_logprobs=reply.prompt_logprobs,
+        calls=reply.calls,
+        values=reply.values,
     )

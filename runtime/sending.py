@@ -16,7 +16,9 @@ from ..compiler.errors import (
     Unreachable,
 )
 from ..compiler.op import Reply
-from ..compiler.values import Usage
+from ..compiler.values import Json, Usage
+from .beside import Gathered, dumped
+from .fitting import fitted
 from .hedge import hedged
 from .ledger import Reservation
 from .questions import digest
@@ -42,8 +44,10 @@ class Sending:
         "_cached",
         "_deliver",
         "_first",
+        "_gathered",
         "_lead",
         "_model",
+        "_others",
         "_place",
         "_prompt",
         "_reply",
@@ -77,6 +81,8 @@ class Sending:
         self._prompt = 0
         self._cached = 0
         self._usage = _NONE
+        self._gathered: Gathered | None = None
+        self._others: list[str] | None = None
         self._sent: float | None = None
         self._reply: Reply | None = None
 
@@ -161,7 +167,7 @@ class Sending:
         request, model = self._request, self._model
         prompt = model.backend.prompt_tokens(request)
         calls = len(request.draws)
-        completion = calls * request.max_tokens
+        completion = calls * request.most
         return Reservation(calls, prompt + completion, model.price.usd(prompt, completion))
 
     async def _impatient(self) -> None:
@@ -218,28 +224,38 @@ class Sending:
         self._tokens[index] += piece.completion_tokens
         if piece.text:
             self._texts[index] += piece.text
+        if (
+            piece.reasoning
+            or piece.logprobs
+            or piece.prompt_logprobs
+            or piece.calls
+            or piece.values
+        ):
+            if self._gathered is None:
+                self._gathered = Gathered()
+            self._gathered.take(piece)
         if not piece.finish:
             return
         seconds = self._run.now() - (self._sent or 0.0)
         spent = self._charge(index, self._spent(index, seconds))
         reply = Reply(index, self._texts.pop(index), self._model.name, piece.finish, spent)
         place = index if self._place is None else self._place
-        self._step.emit(
-            "drew",
-            place,
-            {
-                "ask": index,
-                "turn": self._request.turn,
-                "model": reply.model,
-                "prompt": spent.prompt_tokens,
-                "cached": spent.cached_tokens,
-                "tokens": spent.completion_tokens,
-                "usd": spent.usd,
-                "seconds": seconds,
-                "finish": piece.finish,
-                "text": reply.text,
-            },
-        )
+        told: dict[str, Json] = {
+            "ask": index,
+            "turn": self._request.turn,
+            "model": reply.model,
+            "prompt": spent.prompt_tokens,
+            "cached": spent.cached_tokens,
+            "tokens": spent.completion_tokens,
+            "usd": spent.usd,
+            "seconds": seconds,
+            "finish": piece.finish,
+            "text": reply.text,
+        }
+        if self._gathered is not None:
+            reply = replace(reply, **self._gathered.end(index))
+            told |= dumped(reply)
+        self._step.emit("drew", place, told)
         if index == self._first:
             self._reply = reply
         if self._deliver is not None:
@@ -284,6 +300,7 @@ class Sending:
                 self._texts[index] = ""
                 self._tokens[index] = 0
         self._sent = None
+        self._gathered = None
         self._prompt = self._cached = 0
         self._step.ledger.settle(reserved, self._usage)
         self._usage = _NONE
@@ -304,8 +321,8 @@ class Sending:
             )
             await asyncio.sleep(wait)
             attempt += 1
-        elif isinstance(error, (*_DEAD, RateLimited)) and model.fallback:
-            self._model = run.models[model.fallback[0]]
+        elif isinstance(error, (*_DEAD, RateLimited)) and (other := self._other()):
+            self._model = run.models[other]
             self._step.emit(
                 "fell back",
                 self._at,
@@ -315,6 +332,15 @@ class Sending:
         else:
             raise error
         left = tuple(draw for draw in self._request.draws if draw.index in self._texts)
-        self._request = replace(self._request, draws=left)
+        request = replace(self._request, draws=left)
+        if optional := self._step.wiring.optional:
+            request = fitted(request, self._model.info.capabilities, optional)
+        self._request = request
         self._lead = left[0].index
         return attempt
+
+    def _other(self) -> str | None:
+        """The next model to ask instead, of those that were not asked yet."""
+        if self._others is None:
+            self._others = list(self._run.models.instead(self._request.model))
+        return self._others.pop(0) if self._others else None

@@ -67,10 +67,14 @@ class Step:
         op = self._op
         assert isinstance(op, Source)
         asked = op.drawing(context, draws)
-        return context.send(asked.asking, asked.messages, asked.purpose, draws, deliver)
+        return context.send(
+            asked.asking, asked.messages, asked.purpose, draws, deliver, asked.wishes
+        )
 
     def _drawn(self, context: StepContext, reply: Reply) -> Candidate:
-        candidate = context.candidate(reply, index=reply.index)
+        op = self._op
+        assert isinstance(op, Source)
+        candidate = op.drawn(context, reply)
         self.made(reply.index, candidate)
         return candidate
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import struct
 from dataclasses import dataclass
 from hashlib import blake2b
+
+from ..compiler.values import TokenLogprob, ToolCall
+from .beside import dumped, loaded
 
 __all__ = ["Stored", "seal", "unseal"]
 
@@ -22,15 +26,18 @@ class Stored:
     cached_tokens: int = 0
     completion_tokens: int = 0
     reasoning: str = ""
+    logprobs: tuple[TokenLogprob, ...] = ()
+    prompt_logprobs: tuple[TokenLogprob, ...] = ()
+    calls: tuple[ToolCall, ...] = ()
+    values: tuple[float, ...] = ()
 
 
 def seal(key: bytes, number: int, made: int, reply: Stored) -> bytes:
     """A reply as bytes, with a checksum that holds for this key and number alone."""
     # A text may hold half a surrogate pair, which is no UTF-8 otherwise.
-    finish, text, reasoning = (
-        part.encode("utf-8", "surrogatepass")
-        for part in (reply.finish, reply.text, reply.reasoning)
-    )
+    finish, text = (part.encode("utf-8", "surrogatepass") for part in (reply.finish, reply.text))
+    told = dumped(reply)
+    beside = _encode(told).encode() if told else b""
     head = _HEAD.pack(
         made,
         reply.prompt_tokens,
@@ -38,9 +45,9 @@ def seal(key: bytes, number: int, made: int, reply: Stored) -> bytes:
         reply.completion_tokens,
         len(finish),
         len(text),
-        len(reasoning),
+        len(beside),
     )
-    body = b"".join((head, finish, text, reasoning))
+    body = b"".join((head, finish, text, beside))
     return _check(key, number, body) + body
 
 
@@ -51,7 +58,7 @@ def unseal(key: bytes, number: object, blob: object) -> tuple[int, Stored] | Non
     body = blob[_CHECK:]
     if blob[:_CHECK] != _check(key, number, body):
         return None
-    made, prompt, cached, completion, finish, text, reasoning = _HEAD.unpack_from(body)
+    made, prompt, cached, completion, finish, text, beside = _HEAD.unpack_from(body)
     start = _HEAD.size
     middle = start + finish
     end = middle + text
@@ -61,8 +68,11 @@ def unseal(key: bytes, number: object, blob: object) -> tuple[int, Stored] | Non
         prompt,
         cached,
         completion,
-        body[end:].decode("utf-8", "surrogatepass") if reasoning else "",
+        **(loaded(json.loads(body[end:])) if beside else {}),
     )
+
+
+_encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def _check(key: bytes, number: int, body: bytes) -> bytes:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..compiler.graph import Node
+from ..compiler.model import Capability
 from ..compiler.op import Source
 from ..compiler.plan import Plan
 from ..compiler.spec import ModelSpec
@@ -25,6 +26,8 @@ class Wiring:
     """Of a source: the number of each of its draws."""
     base: int
     """Of any other step: where the numbers of its draws begin."""
+    optional: frozenset[Capability] = frozenset()
+    """What it uses where a model offers it, and can do without."""
 
 
 def wirings(plan: Plan) -> tuple[Wiring, ...]:
@@ -44,6 +47,7 @@ def wirings(plan: Plan) -> tuple[Wiring, ...]:
             _requests(graph.nodes[name]),
             _numbers(graph.nodes[name], graph.models, taken),
             _base(graph.nodes[name], taken),
+            frozenset(c for asking in graph.nodes[name].op.askings() for c in asking.prefers()),
         )
         for name in graph.order
     )
@@ -80,6 +84,10 @@ def _base(node: Node, taken: dict[str, int]) -> int:
     return _BASE * taken[key]
 
 
+_NO_PART = {"n", "members", "model", "logprobs"}
+"""Arguments of a source that decide nothing of what one of its draws says."""
+
+
 def _numbers(node: Node, models: Mapping[str, ModelSpec], taken: dict[str, int]) -> tuple[int, ...]:
     """For every draw of a source, the how-manyth draw it is of its prompt, model and parameters.
 
@@ -92,7 +100,7 @@ def _numbers(node: Node, models: Mapping[str, ModelSpec], taken: dict[str, int])
     for group, asking in zip(node.op.groups(), node.op.askings(), strict=True):
         # Two names of one model share its draws.
         model = models[asking.model or ""]
-        asked = asking.model_dump(exclude={"n", "members", "model"})
+        asked = asking.model_dump(exclude=_NO_PART)
         key = f"{model.model} {model.options} {asked}"
         start = taken.get(key, 0)
         taken[key] = start + len(group)

@@ -14,6 +14,7 @@ from click.testing import CliRunner
 
 import polyarch
 from polyarch.cli import COMMANDS, cli
+from polyarch.compiler.op import Asking
 from polyarch.compiler.registry import operator, operator_names
 
 ROOT = Path(__file__).parent.parent
@@ -107,7 +108,7 @@ def test_every_argument_of_an_operator_is_told(name: str) -> None:
     text = (ROOT / "docs" / "operators.md").read_text()
     section = text.split(f"\n## {name}\n")[1].split("\n## ")[0]
     op = operator(name)
-    shared = {"model", "temperature", "top_p", "top_k", "max_tokens", "stop", "prompt"}
+    shared = set(Asking.model_fields)
     told = set(re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE))
     assert told == set(op.model_fields) - shared
     variables: frozenset[str] = getattr(op, "variables", frozenset())

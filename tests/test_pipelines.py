@@ -11,7 +11,8 @@ import pytest
 import polyarch
 from polyarch import pipelines
 from polyarch.backends.base import Draw, Request
-from polyarch.backends.scripted import Scripted
+from polyarch.backends.scripted import Script, Scripted
+from polyarch.compiler.values import TokenLogprob
 
 REPLIES = {
     "solve": "12-2=10\nanswer: 10",
@@ -23,8 +24,13 @@ REPLIES = {
 }
 
 
-def reply(request: Request, draw: Draw) -> str:
-    return REPLIES[request.purpose.role]
+def reply(request: Request, draw: Draw) -> Script:
+    text = REPLIES[request.purpose.role]
+    return Script(
+        text,
+        logprobs=() if request.logprobs is None else (TokenLogprob(text, -0.5),),
+        prompt_logprobs=(TokenLogprob(request.prefix, -0.5),),
+    )
 
 
 @pytest.mark.parametrize("name", pipelines.names())

@@ -12,7 +12,21 @@ from ...compiler.errors import InputError, NoSuchModel
 from ...compiler.values import Json
 from ..base import Backend, Capability, ModelInfo
 
-__all__ = ["info", "open_backend"]
+__all__ = ["OFFERS", "info", "open_backend"]
+
+OFFERS = frozenset(
+    {
+        Capability.DRAWS,
+        Capability.LOGPROBS,
+        Capability.PROMPT_LOGPROBS,
+        Capability.CONTINUATION,
+        Capability.STOP,
+        Capability.SEED,
+        Capability.CANCEL,
+    }
+)
+"""Not guided replies: what it says of a verdict is read into JSON, but nothing keeps it from saying
+what cannot be read."""
 
 _MODEL = "abacus"
 
@@ -34,16 +48,7 @@ def info(model: str, options: Mapping[str, Json]) -> ModelInfo:
     return ModelInfo(
         context=512,
         max_tokens=256,
-        capabilities=frozenset(
-            {
-                Capability.DRAWS,
-                Capability.LOGPROBS,
-                Capability.CONTINUATION,
-                Capability.STOP,
-                Capability.SEED,
-                Capability.CANCEL,
-            }
-        ),
+        capabilities=OFFERS,
         chars_per_token=2.6,
         max_draws=1024,
         roles=frozenset({"solve", "verify", "compare", "critique", "revise", "fuse"}),

@@ -11,7 +11,8 @@ from hashlib import sha256
 from pathlib import Path
 
 from ...compiler.errors import BadRequest, TooLong
-from ..base import Backend, Piece, Request
+from ..base import Backend, Piece, Request, refuse_unoffered
+from . import OFFERS
 from .engine import Engine, Work
 from .model import Model
 from .roles import PLAIN, read, render, role_of
@@ -33,6 +34,11 @@ class EmbeddedBackend(Backend):
         self._loading: asyncio.Lock | None = None
         self._loaded: tuple[Engine, StoryTokenizer, int] | None = None
 
+    @property
+    def live(self) -> int:
+        """How many draws are being made now."""
+        return self._loaded[0].live if self._loaded is not None else 0
+
     @cached_property
     def revision(self) -> str:
         """A digest of the weights: what other weights said is not kept for these."""
@@ -47,8 +53,10 @@ class EmbeddedBackend(Backend):
     async def generate(self, request: Request) -> AsyncGenerator[Piece, None]:
         """Answer piece by piece; replies that are read into JSON come whole, with the last piece.
 
-        Raises BadRequest for an unknown role, TooLong for a prompt that leaves no room.
+        Raises BadRequest for an unknown role and for what the model does not offer, TooLong for a
+        prompt that leaves no room.
         """
+        refuse_unoffered("embedded/abacus", OFFERS, request)
         purpose = request.purpose
         role = role_of(purpose)
         prompt = render(purpose)
@@ -70,6 +78,7 @@ class EmbeddedBackend(Backend):
             sampling=Sampling(request.temperature, request.top_p, request.top_k),
             stop=request.stop if role in PLAIN else (),
             logprobs=request.logprobs,
+            prompt_logprobs=request.prompt_logprobs,
         )
         raw = {draw.index: "" for draw in request.draws}
         async with aclosing(engine.generate(work)) as pieces:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from ..base import Draw, Piece, TokenLogprob
 from .decoding import TextStream
 from .model import Cache, Floats, Model
-from .sampler import Choice, Sampling, choose, uniforms
+from .sampler import Choice, Sampling, choose, log_probabilities, uniforms
 from .tokenizer import Mark, StoryTokenizer
 
 __all__ = ["Engine", "Work"]
@@ -32,7 +32,8 @@ _Delivery: TypeAlias = "tuple[_Job, Piece | Exception | None]"
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """One prompt and the draws wanted of it. ``logprobs`` counts alternatives, None for none."""
+    """One prompt and the draws wanted of it. ``logprobs`` counts alternatives, None for none;
+    ``prompt_logprobs`` the same for the prompt's own tokens."""
 
     prompt: tuple[int, ...]
     draws: tuple[Draw, ...]
@@ -40,6 +41,7 @@ class Work:
     sampling: Sampling = field(default_factory=Sampling)
     stop: tuple[str, ...] = ()
     logprobs: int | None = None
+    prompt_logprobs: int | None = None
 
 
 class _Job:
@@ -176,9 +178,13 @@ class Engine:
     def _admit(self, job: _Job, draw: Draw) -> _Live:
         prompt = job.work.prompt
         limit = min(job.work.max_tokens, self._model.shape.context - len(prompt))
-        found = self._prefills.get(prompt)
+        wanted = None if job.counted else job.work.prompt_logprobs
+        told: tuple[TokenLogprob, ...] = ()
+        found = self._prefills.get(prompt) if wanted is None else None
         if found is None:
             cache, logits = self._model.prefill(prompt)
+            if wanted is not None:
+                told = self._prompt_logprobs(prompt, logits, wanted)
             found = self._prefills[prompt] = (cache, logits[-1].copy())
             if len(self._prefills) > self._remembered:
                 self._prefills.popitem(last=False)
@@ -188,7 +194,12 @@ class Engine:
             cached = len(prompt)
         if not job.counted:
             job.counted = True
-            piece = Piece(draw.index, prompt_tokens=len(prompt), cached_tokens=cached)
+            piece = Piece(
+                draw.index,
+                prompt_tokens=len(prompt),
+                cached_tokens=cached,
+                prompt_logprobs=told,
+            )
             _deliver([(job, piece)])
         cache, last = found
         return _Live(job, draw, cache.copy(len(prompt) + limit), last, limit)
@@ -240,6 +251,15 @@ class Engine:
         if wanted is not None and not ended:
             logprobs = (self._logprob(choice.logprobs[row], token, wanted),)
         return Piece(live.draw.index, text, completion_tokens=1, finish=finish, logprobs=logprobs)
+
+    def _prompt_logprobs(
+        self, prompt: Sequence[int], logits: Floats, wanted: int
+    ) -> tuple[TokenLogprob, ...]:
+        """Of every token of the prompt but the first. A mark, which is never sampled, has
+        probability zero and no text."""
+        rows = log_probabilities(logits[:-1], self._allowed)
+        following = zip(rows, prompt[1:], strict=True)
+        return tuple(self._logprob(row, token, wanted) for row, token in following)
 
     def _logprob(self, logprobs: NDArray[np.float64], token: int, wanted: int) -> TokenLogprob:
         likeliest = np.argsort(-logprobs, kind="stable")[:wanted].tolist()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Choice", "Sampling", "choose", "uniforms"]
+__all__ = ["Choice", "Sampling", "choose", "log_probabilities", "uniforms"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +40,8 @@ def choose(
     numbers: Sequence[float],
 ) -> Choice:
     """Choose one token a row; tokens that are not allowed have probability zero."""
-    scores = np.where(allowed, logits.astype(np.float64), -np.inf)
-    scores -= scores.max(-1, keepdims=True)
-    logprobs = scores - np.log(np.exp(scores).sum(-1, keepdims=True))
+    scores = _scores(logits, allowed)
+    logprobs = _normal(scores)
     temperatures = np.array([s.temperature for s in samplings])
     weights = np.exp(scores / np.where(temperatures > 0, temperatures, 1.0)[:, None])
     for row, sampling in enumerate(samplings):
@@ -54,6 +53,24 @@ def choose(
     drawn = (sums <= np.array(numbers)[:, None] * sums[:, -1:]).sum(-1)
     tokens = np.where(temperatures > 0, drawn, scores.argmax(-1))
     return Choice(tokens, logprobs)
+
+
+def log_probabilities(
+    logits: NDArray[np.float32], allowed: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """The log-probabilities (rows, vocabulary) at temperature 1 of all tokens."""
+    return _normal(_scores(logits, allowed))
+
+
+def _scores(logits: NDArray[np.float32], allowed: NDArray[np.bool_]) -> NDArray[np.float64]:
+    scores = np.where(allowed, logits.astype(np.float64), -np.inf)
+    scores -= scores.max(-1, keepdims=True)
+    return scores
+
+
+def _normal(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    normal: NDArray[np.float64] = scores - np.log(np.exp(scores).sum(-1, keepdims=True))
+    return normal
 
 
 def _keep_top_k(weights: NDArray[np.float64], k: int) -> None:

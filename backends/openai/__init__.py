@@ -7,13 +7,34 @@ set. Nothing of this needs the network, or aiohttp, before the first request.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 
 from ...compiler.errors import MissingPackage
 from ...compiler.values import Json
-from ..base import Backend, ModelInfo
+from ..base import Backend, Capability, ModelInfo
 from .options import Options, checked
 
-__all__ = ["Options", "info", "open_backend"]
+__all__ = ["BY_OPTION", "OFFERS", "Options", "info", "open_backend"]
+
+OFFERS = frozenset(
+    {
+        Capability.DRAWS,
+        Capability.GUIDED_JSON,
+        Capability.STOP,
+        Capability.CANCEL,
+        Capability.IMAGES,
+    }
+)
+"""Where no option takes it away."""
+
+BY_OPTION: Mapping[Capability, str] = MappingProxyType(
+    {
+        Capability.LOGPROBS: "options: {logprobs: true}",
+        Capability.CONTINUATION: "options: {continuation: true}",
+        Capability.SEED: "options: {seed: true}",
+    }
+)
+"""Where the server has it."""
 
 
 def info(model: str, options: Mapping[str, Json]) -> ModelInfo:

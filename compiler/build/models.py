@@ -14,6 +14,7 @@ from ..registry import backend_names, model_info
 from ..spec import ModelSpec, Spec
 from ..template import Template
 from .faults import Faults
+from .offers import check_offers, check_thinking
 
 __all__ = ["check_askings", "known_model", "leaves", "models_of"]
 
@@ -26,11 +27,14 @@ def models_of(spec: Spec, faults: Faults) -> dict[str, ModelSpec]:
                 hint = nearest(other, [known for known in spec.models if known != name])
                 path = ("models", name, "fallback", place)
                 faults.add("unknown-model", f"no other model {other!r} to fall back to", path, hint)
-    return {
+    models = {
         name: model
         for name, model in spec.models.items()
         if known_model(model, ("models", name), faults)
     }
+    for name in models:
+        check_thinking(name, models, faults)
+    return models
 
 
 def known_model(model: ModelSpec, path: tuple[str | int, ...], faults: Faults) -> bool:
@@ -60,9 +64,9 @@ def check_askings(
 ) -> None:
     """Faults for the models and prompts that a step names."""
     for asking in op.askings():
-        model = _named_model(asking, path, models, faults)
-        if model is not None:
-            _check_offers(op, model, path, faults)
+        name = _named_model(asking, path, models, faults)
+        if name is not None:
+            check_offers(asking, op.roles(), name, path, models, faults)
         if asking.prompt is not None:
             _check_prompt(asking, fields, path, faults)
 
@@ -87,17 +91,18 @@ def _check_prompt(
 
 def _named_model(
     asking: Asking, path: tuple[str | int, ...], models: dict[str, ModelSpec], faults: Faults
-) -> ModelSpec | None:
-    """The model that a step asks: one of `models:`, or backend/model, which then joins them."""
+) -> str | None:
+    """The name of the model that a step asks: one of `models:`, or backend/model, which then joins
+    them."""
     if asking.model is None:
         if len(models) == 1:
-            return next(iter(models.values()))
+            return next(iter(models))
         if not faults.declares_models():
             told = f"name one of: {', '.join(models)}" if models else "declare one in `models:`"
             faults.add("no-model", "which model is asked?", path, told, key=True)
         return None
     if asking.model in models:
-        return models[asking.model]
+        return asking.model
     if faults.declares_models(asking.model):
         return None
     at = _where(faults.plain, path, asking.model)
@@ -113,24 +118,7 @@ def _named_model(
     if not known_model(model, at, faults):
         return None
     models[asking.model] = model
-    return model
-
-
-def _check_offers(op: Op, model: ModelSpec, path: tuple[str | int, ...], faults: Faults) -> None:
-    """Whether the backend offers what the operator needs."""
-    try:
-        info = model_info(model)
-    except (PolyarchError, KeyError):
-        return  # reported where the model is declared
-    lacking = sorted(need.value for need in op.asks() - info.capabilities)
-    roles = sorted(op.roles() - info.roles) if info.roles is not None else []
-    if lacking:
-        message = f"needs {', '.join(lacking)}, which {model.model} does not offer"
-        faults.add("capability", message, path, key=True)
-    if roles:
-        served = f"it serves: {', '.join(sorted(info.roles or ()))}"
-        message = f"{model.model} cannot {' or '.join(roles)}"
-        faults.add("capability", message, path, served, key=True)
+    return asking.model
 
 
 def _where(plain: Any, path: tuple[str | int, ...], model: str | None) -> tuple[str | int, ...]:

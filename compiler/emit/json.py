@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from ... import __version__
 from ..graph import Graph, Node
+from ..lacks import lacks
 from ..op import Amount, Flow
 from ..plan import Plan
 from ..price import Cost
@@ -29,6 +30,15 @@ def emit(plan: Plan) -> str:
         "output": {"from": graph.output, "keep": graph.keep},
         "total": _cost(plan.total),
         "notes": lints(plan),
+        "without": [
+            {
+                "step": lack.step,
+                "model": lack.model,
+                "capability": lack.capability.value,
+                "instead": lack.instead,
+            }
+            for lack in lacks(graph)
+        ],
     }
     return json.dumps(told, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..graph import Graph
+from ..lacks import lacks
 from ..op import Source
 from ..plan import Plan
 from ..spec import Limits
@@ -14,7 +15,13 @@ __all__ = ["lints"]
 
 def lints(plan: Plan) -> tuple[str, ...]:
     """What people should know of a plan: the notes of its passes, then the lints."""
-    return (*plan.graph.notes, *_identical_draws(plan), *_loose_limits(plan.graph))
+    return (
+        *plan.graph.notes,
+        *map(str, lacks(plan.graph)),
+        *_identical_draws(plan),
+        *_votes_below_zero(plan),
+        *_loose_limits(plan.graph),
+    )
 
 
 def _loose_limits(graph: Graph) -> Iterator[str]:
@@ -47,3 +54,16 @@ def _identical_draws(plan: Plan) -> Iterator[str]:
                     f"step {node.name!r} draws {count} times from {model} at temperature 0: "
                     "the draws are identical"
                 )
+
+
+_BELOW_ZERO = frozenset({"logprob", "logprob_mean"})
+
+
+def _votes_below_zero(plan: Plan) -> Iterator[str]:
+    """Votes that weigh by log probabilities: a weight below zero does not vote."""
+    for node in plan.graph.nodes.values():
+        if node.kind == "vote" and (weight := getattr(node.op, "weight", None)) in _BELOW_ZERO:
+            yield (
+                f"step {node.name!r} weighs votes by {weight!r}, which is below 0, so that no "
+                "vote counts: weigh by 'probability_mean'"
+            )

@@ -45,6 +45,8 @@ def _settled(
             update[key] = default if written is None else written
     if asking.max_tokens is None:
         update["max_tokens"] = spec.max_tokens or info.max_tokens
+    if asking.thinking is None and spec.thinking is not None:
+        update["thinking"] = spec.thinking
     if not asking.stop and spec.stop:
         update["stop"] = spec.stop
     return asking.model_copy(update=update)

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from ...compiler.values import NOTHING, Json
+from ..beside import Extras, loaded
 from ..events import Event
 
-__all__ = ["Asked", "Drawn", "Key", "Made", "Outline", "Run", "Stage", "outline"]
+__all__ = ["Asked", "Drawn", "Key", "Made", "Outline", "Recalled", "Run", "Stage", "outline"]
 
 Key: TypeAlias = "tuple[str, int, int, int]"
 """What tells a reply from all others of a question: step, place, ask, turn."""
@@ -30,6 +31,8 @@ class Drawn:
     cached: int
     tokens: int
     usd: float
+    extras: Extras = field(default_factory=Extras)
+    """What it holds beside its text."""
 
 
 @dataclass(slots=True)
@@ -83,6 +86,14 @@ class Made:
     added: tuple[Mapping[str, float], Mapping[str, Json]]
 
 
+@dataclass(frozen=True, slots=True)
+class Recalled:
+    """A reply that was not asked for, since a cache or journal had it. What it cost is not told."""
+
+    drawn: Drawn
+    digest: int | None
+
+
 @dataclass(slots=True)
 class Stage:
     """A step at work on one question."""
@@ -94,6 +105,11 @@ class Stage:
     made: list[Made] = field(default_factory=list)
     other: list[Event] = field(default_factory=list)
     """What was noted, dropped, unreadable, retried, closed, …"""
+
+    @property
+    def recalled(self) -> Iterator[Recalled]:
+        """Replies that a cache or a journal had."""
+        return (_recalled(event) for event in self.other if event.what == "recalled")
 
     @property
     def drawn(self) -> Iterator[Drawn]:
@@ -198,7 +214,7 @@ class Run:
             event.at,
             str(data.get("model", "")),
             str(data.get("role", "")),
-            data["digest"] if isinstance(data.get("digest"), int) else None,  # type: ignore[arg-type]
+            _digest(data),
             event.at,
         )
         stage.asked.append(asked)
@@ -218,6 +234,7 @@ class Run:
             _whole(data.get("cached")),
             _whole(data.get("tokens")),
             _number(data.get("usd")),
+            loaded(data),
         )
         asked = self._request(event.step, drawn)
         if asked is None:
@@ -305,6 +322,30 @@ def outline(events: Iterable[Event]) -> list[Run]:
 
 def _whole(value: Json, default: int = 0) -> int:
     return value if isinstance(value, int) else default
+
+
+def _digest(data: Mapping[str, Json]) -> int | None:
+    told = data.get("digest")
+    return told if isinstance(told, int) else None
+
+
+def _recalled(event: Event) -> Recalled:
+    data = event.data
+    drawn = Drawn(
+        event.place,
+        _whole(data.get("ask")),
+        _whole(data.get("turn")),
+        event.at,
+        str(data.get("model", "")),
+        str(data.get("text", "")),
+        str(data.get("finish", "")),
+        prompt=0,
+        cached=0,
+        tokens=0,
+        usd=0.0,
+        extras=loaded(data),
+    )
+    return Recalled(drawn, _digest(data))
 
 
 def _number(value: Json) -> float:

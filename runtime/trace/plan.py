@@ -77,6 +77,7 @@ def _stand_in(spec: ModelSpec) -> ModelSpec:
         else spec.concurrency or info.concurrency,
         retries=0,
         fallback=spec.fallback,
+        options={"offers": sorted(offered.value for offered in info.capabilities)},
     )
 
 

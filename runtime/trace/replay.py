@@ -10,7 +10,8 @@ So an edit is honest. One changed reply changes what the steps after it compute,
 Steps that ask nothing (vote, select, …) are computed anew; so is everything that was asked in the
 same words. A request whose prompt differs from the recorded one has no reply, for nobody knows what
 the model would have said, unless an edit gives that reply, too. What early stopping leaves unread
-needs none. What a budget did not reach then, it does not reach now.
+needs none. What a cache or a journal gave then, the trace gives now, as a call of no tokens. What a
+budget did not reach then, it does not reach now.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ from ..result import Result
 from ..seeds import derive, numbered
 from ..session import Session
 from ..virtual import run as in_virtual_time
-from .outline import Asked, Drawn, Run, outline
+from .outline import Asked, Drawn, Recalled, Run, outline
 from .plan import rebuilt
 from .read import Trace
 
@@ -187,6 +188,9 @@ class Recorded:
         self._replies: dict[int, _Reply] = {}
         for asked in run.asked:
             self._ask(asked)
+        for stage in run.stages.values():
+            for kept in stage.recalled:
+                self._recall(stage.name, kept)
         self._edits = [self._edited(one) for one in edits]
         self._used: set[int] = set()
 
@@ -277,6 +281,13 @@ class Recorded:
             known = self._replies.setdefault(self._seed(reply), reply)
             known.drawn = drawn.get(ask, known.drawn)
             known.model = asked.model if known.drawn is None else known.drawn.model
+
+    def _recall(self, step: str, kept: Recalled) -> None:
+        """Take in a reply that was not asked for then, since a cache or journal had it."""
+        drawn = kept.drawn
+        reply = _Reply(step, drawn.place, drawn.ask, drawn.turn, drawn.at, kept.digest)
+        reply.drawn, reply.model = drawn, drawn.model
+        self._replies.setdefault(self._seed(reply), reply)
 
     def _seed(self, reply: _Reply) -> int:
         place = reply.place if reply.step in self._each else 0
@@ -377,7 +388,11 @@ def _piece(draw: Draw, reply: _Reply) -> Piece:
     if edit is None:
         assert drawn is not None
         return Piece(
-            draw.index, drawn.text, completion_tokens=drawn.tokens, finish=drawn.finish or "stop"
+            draw.index,
+            drawn.text,
+            completion_tokens=drawn.tokens,
+            finish=drawn.finish or "stop",
+            **drawn.extras,
         )
     # Nobody counted the tokens of an edited reply.
     tokens = max(1, len(edit.text) // 4) if drawn is None else drawn.tokens

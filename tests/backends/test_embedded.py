@@ -12,6 +12,7 @@ from contextlib import aclosing
 import numpy as np
 import pytest
 
+import polyarch
 from polyarch.backends import embedded
 from polyarch.backends.base import Draw, Piece, Request
 from polyarch.backends.embedded.backend import WEIGHTS, EmbeddedBackend
@@ -421,3 +422,30 @@ def test_the_backend_opens_by_name() -> None:
         embedded.info("abacus", {"speed": 1})
     with pytest.raises(InputError, match="positive number, not 0"):
         embedded.open_backend("abacus", {"batch": 0})
+
+
+def test_what_is_drawn_has_the_probability_that_is_read_from_the_prompt() -> None:
+    text = """\
+name: p
+answer: number
+models: {m: embedded/abacus}
+steps:
+  drafts: {op: generate, n: 4, temperature: 1.0, logprobs: true}
+  summed: {op: score, by: logprob, length_exponent: 0, into: read}
+  meant: {op: score, by: logprob, into: read_mean}
+output: {from: meant, keep: 4}
+"""
+    result = polyarch.loads(text)(QUESTION)
+    assert len(result.candidates) == 4
+    for candidate in result.candidates:
+        told = candidate.scores
+        # The draw's own tokens end where the text ends: the end is no token of it.
+        assert told["read"] == pytest.approx(told["logprob"], abs=1e-4)
+        assert told["read_mean"] == pytest.approx(told["logprob_mean"], abs=1e-4)
+        assert 0 < told["probability_mean"] <= 1
+
+
+async def test_what_it_cannot_be_bound_to_is_refused(backend: EmbeddedBackend) -> None:
+    with pytest.raises(BadRequest, match="guided_json"):
+        async for _ in backend.generate(request(schema={})):
+            pass

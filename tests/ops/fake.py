@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any, TypeVar
 
@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from polyarch.compiler.answers import Answer, AnswerKind, answer_kind
 from polyarch.compiler.op import (
+    PLAIN,
     All,
     Amount,
     Asked,
@@ -21,6 +22,7 @@ from polyarch.compiler.op import (
     Flow,
     Reply,
     Source,
+    Wishes,
 )
 from polyarch.compiler.template import Template
 from polyarch.compiler.values import Candidate, Json, Message, Origin, Purpose, Question, Usage
@@ -55,12 +57,13 @@ class Call:
     turn: int
     model: str | None
     messages: tuple[Message, ...] = ()
+    wishes: Wishes = PLAIN
 
 
-Script = Callable[[Call], str]
+Script = Callable[[Call], str | Reply]
 
 
-def says(*replies: str) -> Script:
+def says(*replies: str | Reply) -> Script:
     """A script that says these, one after the other; the last one for ever."""
     left = list(replies)
     return lambda call: left.pop(0) if len(left) > 1 else left[0]
@@ -92,12 +95,17 @@ class Fake:
         messages: tuple[Message, ...],
         purpose: Purpose,
         draws: range,
+        wishes: Wishes = PLAIN,
     ) -> list[Reply]:
         replies = []
         for index in draws:
             await asyncio.sleep(0)
-            text = self._say(asking, messages, messages[-1].text, purpose, index, 0)
-            replies.append(Reply(index, text, asking.model or "", "stop", Usage(calls=1)))
+            said = self._say(asking, messages, messages[-1].text, purpose, index, 0, wishes)
+            reply = Reply(index, "", asking.model or "", "stop", Usage(calls=1))
+            if isinstance(said, str):
+                replies.append(replace(reply, text=said))
+            else:
+                replies.append(replace(said, index=index, model=reply.model, usage=reply.usage))
         return replies
 
     async def ask(
@@ -112,7 +120,8 @@ class Fake:
     ) -> Asked[FormT]:
         for turn in (0, 1):
             await asyncio.sleep(0)
-            reply = self._say(asking, (), text, purpose, index, turn)
+            reply = self._say(asking, (), text, purpose, index, turn, PLAIN)
+            assert isinstance(reply, str)
             try:
                 value = form.model_validate_json(reply, strict=True)
             except ValidationError:
@@ -128,6 +137,9 @@ class Fake:
         keys = tuple(parent.origin.key for parent in parents)
         origin = Origin(self.step, index, reply.model, keys)
         return Candidate(reply.text, self.answer.read(reply.text), origin, usage=reply.usage)
+
+    def count_unreadable(self, reply: Reply, why: str) -> None:
+        self.unreadable += 1
 
     def rng(self, *names: str | int) -> Random:
         return Random(repr(names))
@@ -147,9 +159,10 @@ class Fake:
         purpose: Purpose,
         index: int,
         turn: int,
-    ) -> str:
+        wishes: Wishes,
+    ) -> str | Reply:
         assert purpose.question == self.question.text
-        call = Call(purpose.role, purpose.shown, text, index, turn, asking.model, messages)
+        call = Call(purpose.role, purpose.shown, text, index, turn, asking.model, messages, wishes)
         self.calls.append(call)
         return self.script(call)
 
@@ -244,7 +257,7 @@ def draw(op: Source, ctx: Fake, draws: range) -> list[Candidate]:
 
     async def run() -> list[Candidate]:
         asked = op.drawing(ctx, draws)
-        replies = await ctx.sample(asked.asking, asked.messages, asked.purpose, draws)
-        return [ctx.candidate(reply, index=reply.index) for reply in replies]
+        replies = await ctx.sample(asked.asking, asked.messages, asked.purpose, draws, asked.wishes)
+        return [op.drawn(ctx, reply) for reply in replies]
 
     return asyncio.run(run())

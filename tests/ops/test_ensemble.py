@@ -3,10 +3,12 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from polyarch.compiler.op import Amount
+from polyarch.compiler.model import Capability
+from polyarch.compiler.op import Amount, Reply
+from polyarch.compiler.values import TokenLogprob, Usage
 from polyarch.ops.ensemble import Ensemble
 
-from .fake import Fake, draw, flow
+from .fake import Fake, draw, flow, says
 
 
 def ensemble(**arguments: object) -> Ensemble:
@@ -77,3 +79,20 @@ def test_refuses_wrong_arguments(wrong: dict[str, object]) -> None:
 def test_the_schema_takes_names_of_models() -> None:
     items = Ensemble.model_json_schema()["properties"]["members"]["items"]
     assert {"type": "string", "minLength": 1, "polyarch": "model"} in items["anyOf"]
+
+
+def test_members_are_scored_by_probability_where_they_say() -> None:
+    some = Ensemble.model_validate({"members": ["a", {"model": "b", "logprobs": True}]})
+    every = Ensemble.model_validate({"members": ["a", "b"], "logprobs": True})
+    assert [member.asks() for member in some.askings()] == [
+        frozenset(),
+        {Capability.LOGPROBS},
+    ]
+    assert some.flow(flow(0)).scores == frozenset()
+    assert every.flow(flow(0)).scores == {"logprob", "logprob_mean", "probability_mean"}
+    told = (TokenLogprob("4", -0.5),)
+    ctx = Fake(says(Reply(0, "4", "m", "stop", Usage(), logprobs=told)))
+    assert [dict(draw(some, ctx, range(n, n + 1))[0].scores).get("logprob") for n in (0, 1)] == [
+        None,
+        -0.5,
+    ]

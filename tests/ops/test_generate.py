@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import math
+
 import pytest
 from pydantic import ValidationError
 
-from polyarch.compiler.op import Amount
-from polyarch.compiler.values import Image, Message, Question
+from polyarch.compiler.model import Capability
+from polyarch.compiler.op import Amount, Reply, Wishes
+from polyarch.compiler.values import Image, Message, Question, TokenLogprob, Usage
 from polyarch.ops.generate import Generate
 
-from .fake import SYSTEM, Fake, draw, flow
+from .fake import SYSTEM, Fake, draw, flow, says
 
 
 def test_sends_the_chat_of_the_question_unchanged() -> None:
@@ -52,3 +55,27 @@ def test_flow_groups_and_price() -> None:
 def test_refuses_wrong_arguments(wrong: dict[str, float]) -> None:
     with pytest.raises(ValidationError):
         Generate.model_validate(wrong)
+
+
+def test_log_probabilities_are_scores() -> None:
+    told = tuple(TokenLogprob(text, logprob) for text, logprob in (("4", -0.5), ("2", -1.5)))
+    said = Reply(0, "42", "m", "stop", Usage(), logprobs=told)
+    ctx = Fake(says(said))
+    (made,) = draw(Generate(model="m", logprobs=True), ctx, range(1))
+    assert dict(made.scores) == {
+        "logprob": -2.0,
+        "logprob_mean": -1.0,
+        "probability_mean": math.exp(-1.0),
+    }
+    assert ctx.calls[0].wishes == Wishes(logprobs=0)
+    assert Generate(logprobs=True).asks() == {Capability.LOGPROBS}
+    assert Generate(logprobs=True).flow(flow(0)).scores == set(made.scores)
+    assert Generate().flow(flow(0)).scores == Generate().asks() == frozenset()
+
+
+@pytest.mark.parametrize("logprobs", [(), (TokenLogprob("4", -math.inf),)])
+def test_a_missing_probability_is_no_score_and_told(logprobs: tuple[TokenLogprob, ...]) -> None:
+    ctx = Fake(says(Reply(0, "4", "m", "stop", Usage(), logprobs=logprobs)))
+    (made,) = draw(Generate(logprobs=True), ctx, range(1))
+    assert dict(made.scores) == {}
+    assert ctx.notes == [("no probability", {"candidate": "here[0]"})]

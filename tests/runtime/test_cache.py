@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from polyarch.backends.base import Draw, Request
 from polyarch.cli import cli
 from polyarch.compiler.spec import ModelSpec
-from polyarch.compiler.values import Image, Message, Purpose
+from polyarch.compiler.values import Image, Message, Purpose, TokenLogprob, Tool, ToolCall
 from polyarch.runtime.cache import (
     Cache,
     CacheError,
@@ -42,8 +42,8 @@ MODEL = model_key(ModelSpec(model="openai/x"))
 KEY = b"k" * 32
 OTHER = b"o" * 32
 
-MODEL_WAS = "6680b64c75603d9a"
-REQUEST_WAS = "47972d8c7e9ba7b6"
+MODEL_WAS = "3e3f73716f6ec22d"
+REQUEST_WAS = "bdad2a03c87b92fb"
 SEED_WAS = 1961501323023729156
 
 
@@ -92,18 +92,39 @@ def test_a_reply_is_there_at_once_and_after_reopening(file: Path):
     cache.close()
 
 
+TEXTS = st.text(st.characters(), max_size=4)
+LOGS = st.floats(max_value=0, allow_nan=False)  # minus infinity is among them
+TOKENS = st.lists(
+    st.builds(TokenLogprob, TEXTS, LOGS, st.lists(st.tuples(TEXTS, LOGS), max_size=2).map(tuple)),
+    max_size=3,
+).map(tuple)
+
+
 @given(
     text=st.text(st.characters(), max_size=50),
     finish=st.sampled_from(["stop", "length", "content"]),
     reasoning=st.text(st.characters(), max_size=5),
     tokens=st.integers(0, 1 << 40),
+    logprobs=TOKENS,
+    prompt_logprobs=TOKENS,
+    calls=st.lists(st.builds(ToolCall, TEXTS, TEXTS, TEXTS), max_size=2).map(tuple),
+    values=st.lists(st.floats(allow_nan=False, allow_infinity=False), max_size=3).map(tuple),
 )
-@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_reply_comes_back_as_it_was(
-    cache: Cache, text: str, finish: str, reasoning: str, tokens: int
+    cache: Cache,
+    text: str,
+    finish: str,
+    reasoning: str,
+    tokens: int,
+    logprobs: tuple[TokenLogprob, ...],
+    prompt_logprobs: tuple[TokenLogprob, ...],
+    calls: tuple[ToolCall, ...],
+    values: tuple[float, ...],
 ):
     key = os.urandom(32)
-    reply = Stored(text, finish, tokens, tokens // 2, tokens // 3, reasoning)
+    beside = (reasoning, logprobs, prompt_logprobs, calls, values)
+    reply = Stored(text, finish, tokens, tokens // 2, tokens // 3, *beside)
     cache.put(key, 0, reply)
     cache.flush()
     assert cache.get(key, 0) == reply
@@ -200,6 +221,32 @@ DIFFERENT: list[Request] = [
     WITH_SCHEMA,
     replace(request(), schema={}),
     replace(request(), schema={"type": "object", "properties": {"a": {}}}),
+    replace(request(), regex="4"),
+    replace(request(), grammar="4"),
+    replace(request(), choice=("4",)),
+    replace(request(), choice=("4", "")),
+    replace(request(), regex="4", choice=("4",)),
+    replace(request(), prompt_logprobs=0),
+    replace(request(), prompt_logprobs=1),
+    replace(request(), thinking=0),
+    replace(request(), thinking=1),
+    replace(request(), wants="reward"),
+    replace(request(), wants="embedding"),
+    replace(request(), tools=(Tool("a", "b", {}),)),
+    replace(request(), tools=(Tool("a", "b", {"type": "object"}),)),
+    replace(request(), tools=(Tool("a", "b", {}), Tool("c", "d", {}))),
+    replace(request(), tools=(Tool("b", "a", {}),)),
+    *(
+        replace(request(), messages=(*request().messages, Message("assistant", "", calls, call)))
+        for calls, call in (
+            ((), ""),
+            ((), "a"),
+            ((ToolCall("a", "b", "{}"),), ""),
+            ((ToolCall("a", "b", "{}"),), "a"),
+            ((ToolCall("b", "a", "{}"),), ""),
+            ((ToolCall("a", "b", "{}"), ToolCall("a", "b", "{}")), ""),
+        )
+    ),
 ]
 
 
@@ -266,6 +313,49 @@ def test_moving_text_between_fields_changes_the_key(parts: list[str], shift: int
     moved = parts[shift:] + parts[:shift]
     same = request_key(MODEL, asked(parts), 0) == request_key(MODEL, asked(moved), 0)
     assert same == (parts == moved)
+
+
+_WORDS = st.text("ab", max_size=2)
+_SOME_WORDS = st.lists(_WORDS, max_size=2).map(tuple)
+_COUNTS = st.none() | st.integers(0, 1)
+_CALLS = st.lists(st.builds(ToolCall, _WORDS, _WORDS, _WORDS), max_size=2).map(tuple)
+_REQUESTS = st.builds(
+    Request,
+    st.sampled_from(["m", "n"]),
+    st.lists(
+        st.builds(Message, st.sampled_from(["user", "tool"]), _WORDS, _CALLS, _WORDS), max_size=2
+    ).map(tuple),
+    st.builds(Purpose, st.sampled_from(["solve", "verify"]), _WORDS, _SOME_WORDS),
+    st.just((Draw(0, 0, 0),)),
+    st.integers(1, 2),
+    temperature=st.sampled_from([0.0, 1.0]),
+    stop=_SOME_WORDS,
+    prefix=_WORDS,
+    schema=st.none() | st.dictionaries(_WORDS, st.integers(0, 1), max_size=1),
+    regex=_WORDS,
+    grammar=_WORDS,
+    choice=_SOME_WORDS,
+    logprobs=_COUNTS,
+    prompt_logprobs=_COUNTS,
+    tools=st.lists(
+        st.builds(Tool, _WORDS, _WORDS, st.dictionaries(_WORDS, st.integers(0, 1), max_size=1)),
+        max_size=2,
+    ).map(tuple),
+    thinking=_COUNTS,
+    wants=st.sampled_from(["text", "reward", "embedding"]),
+    turn=st.integers(0, 1),
+)
+
+
+@given(_REQUESTS, _REQUESTS, st.sets(st.sampled_from(list(Request.__dataclass_fields__))))
+@settings(max_examples=300)
+def test_keys_differ_just_where_a_field_that_decides_does(
+    one: Request, other: Request, same: set[str]
+):
+    other = replace(other, **{name: getattr(one, name) for name in same})
+    decides = set(Request.__dataclass_fields__) - {"model", "step", "question", "draws"}
+    equal = all(getattr(one, name) == getattr(other, name) for name in decides)
+    assert (request_key(MODEL, one, 0) == request_key(MODEL, other, 0)) == equal
 
 
 # Asking once

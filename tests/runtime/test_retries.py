@@ -136,6 +136,27 @@ steps:
     assert happened(result, "fell back")[0]["instead"] == "o"
 
 
+def test_fallbacks_are_asked_in_order_each_once() -> None:
+    text = """\
+name: p
+answer: number
+models:
+  m: {model: scripted/x, retries: 0, fallback: [n, o]}
+  n: {model: scripted/y, retries: 0, fallback: [m]}
+  o: {model: scripted/z, retries: 0, fallback: [m, n]}
+steps:
+  draft: {op: generate, model: m}
+"""
+    down = {name: Scripted(failing(99, Unreachable("gone"))) for name in "mn"}
+    result = simulate(compiled(text), {**down, "o": Scripted(steady)})
+    assert (str(result), result.candidates[0].origin.model) == ("4", "o")
+    assert [told["instead"] for told in happened(result, "fell back")] == ["n", "o"]
+    everyone = {name: Scripted(failing(99, Unreachable("gone"))) for name in "mno"}
+    with pytest.raises(StepFailed, match="gone"):
+        simulate(compiled(text), everyone)
+    assert [asked.log.requests for asked in everyone.values()] == [1, 1, 1]
+
+
 def test_a_bad_request_does_not_fall_back() -> None:
     text = """\
 name: p
