@@ -10,6 +10,7 @@
     │   ├── StepFailed        a step raised; names the step, keeps the cause
     │   ├── NoAnswer          the pipeline ended without the candidates it promised
     │   └── BudgetExhausted   the next request would not fit the budget
+    ├── ToolFailed            a tool could not be called, or failed
     └── BackendError          a model could not be asked, or could not answer
         ├── Unreachable       no connection, or it broke
         ├── Unauthorized      the key is missing or wrong
@@ -50,6 +51,7 @@ __all__ = [
     "StepFailed",
     "TimedOut",
     "TooLong",
+    "ToolFailed",
     "Unauthorized",
     "Unreachable",
     "VersionMismatch",
@@ -180,6 +182,16 @@ class BudgetExhausted(RunError):
 
     def __init__(self, message: str, *, best: bool = False) -> None:
         self.best = best
+        super().__init__(message)
+
+
+class ToolFailed(PolyarchError):
+    """A tool could not be called, or failed. `passing` says whether it may succeed next time."""
+
+    code = "tool"
+
+    def __init__(self, message: str, *, passing: bool = False) -> None:
+        self.passing = passing
         super().__init__(message)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from random import Random
 from typing import Annotated, Any, ClassVar, Generic, Literal, Protocol, Self, TypeAlias, TypeVar
@@ -18,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from .answers import AnswerKind
 from .errors import Fault
 from .model import Capability
+from .toolcalls import Called
 from .values import (
     Candidate,
     Json,
@@ -25,6 +27,7 @@ from .values import (
     Purpose,
     Question,
     TokenLogprob,
+    Tool,
     ToolCall,
     Usage,
 )
@@ -36,6 +39,7 @@ __all__ = [
     "Amount",
     "Asked",
     "Asking",
+    "Called",
     "Calls",
     "Context",
     "Drawing",
@@ -48,7 +52,10 @@ __all__ = [
     "Reply",
     "Source",
     "Stream",
+    "Uses",
     "Wishes",
+    "Writing",
+    "of_question",
 ]
 
 T = TypeVar("T")
@@ -123,6 +130,14 @@ class Calls:
     prompt: Amount
     completion: Amount
     depth: Amount = Amount(1, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Uses:
+    """Bounds on the calls of tools that an operator makes; each may be of any of `tools`."""
+
+    tools: tuple[str, ...]
+    count: Amount
 
 
 class Mismatch(ValueError):
@@ -203,6 +218,16 @@ class Stream(Protocol):
         """Everything, once it is there."""
 
 
+class Writing(Protocol):
+    """A reply while it is written: its text in parts, once, in order."""
+
+    def __aiter__(self) -> AsyncIterator[str]: ...
+
+    @property
+    def reply(self) -> Reply:
+        """The whole reply, once the last part was read."""
+
+
 class Context(Protocol):
     """All of the outside world that an operator sees.
 
@@ -257,6 +282,31 @@ class Context(Protocol):
         after the repair turn is counted in the trace as unreadable.
         """
 
+    def stream(
+        self,
+        asking: Asking,
+        messages: tuple[Message, ...],
+        purpose: Purpose,
+        index: int,
+        wishes: Wishes = PLAIN,
+    ) -> AbstractAsyncContextManager[Writing]:
+        """Draw one completion and read it while it is written. Leaving before its end cancels it.
+
+        Tried again, or asked of another model, only as long as none of its text was read; never
+        hedged. A reply that was kept comes whole, at once.
+        """
+
+    async def tools(self, names: Sequence[str]) -> tuple[Tool, ...]:
+        """What a model is told of tools of the pipeline. Raises `ToolFailed` where one cannot be
+        asked what it takes."""
+
+    async def call(self, tool: str, arguments: Mapping[str, Json], *, index: int) -> Called:
+        """Call a tool; what becomes of it, be that its result or why there is none.
+
+        Arguments that its schema does not allow fail the call before it is made. `index` tells
+        this call from the step's others. Raises `BudgetExhausted`.
+        """
+
     def candidate(
         self, reply: Reply, *, index: int, parents: Sequence[Candidate] = ()
     ) -> Candidate:
@@ -294,6 +344,20 @@ class Op(BaseModel):
     def calls(self, given: Flow) -> tuple[Calls, ...]:
         """Bounds on the calls made."""
         return ()
+
+    def uses(self, given: Flow) -> Uses | None:
+        """Bounds on the calls of tools made."""
+        return None
+
+    def tool_names(self) -> tuple[str, ...]:
+        """The tools of the pipeline that it may call."""
+        return ()
+
+    def with_tools(self, names: Sequence[str]) -> Self:
+        """This operator with its tools under other names, in the order of `tool_names()`."""
+        if names:
+            raise ValueError(f"{type(self).__name__} calls no tool")
+        return self
 
     def asks(self) -> frozenset[Capability]:
         """What its model must offer beyond a chat. Of several `askings()`, each says its own."""
@@ -413,6 +477,8 @@ class Each(Op):
 class All(Op):
     """An operator that reads candidates in index order and decides."""
 
+    reads: ClassVar[bool] = True
+    """Whether it reads candidates; else it answers the question alone, as sources do."""
     reading: ClassVar[Reading] = "joined"
     passes_on: ClassVar[bool] = False
     """Whether it yields what it reads at once, so that it reads no more than is read of it."""
@@ -434,3 +500,8 @@ class All(Op):
         """The best that can be said of what was read when the budget is spent: the candidates in
         index order, of which as many go on as the step may give."""
         return read
+
+
+def of_question(op: Op) -> bool:
+    """Whether an operator reads the question alone."""
+    return isinstance(op, Source) or (isinstance(op, All) and not op.reads)

@@ -79,6 +79,7 @@ def plan(graph: Graph, question: Amount = ANY_QUESTION) -> Plan:
 
 def digest(graph: Graph) -> str:
     """The digest of a settled graph; see `Plan.digest`."""
+    tools = {name: tool.model_dump(mode="json") for name, tool in graph.tools.items()}
     return _sha256(
         {
             "graph": str(graph),
@@ -86,6 +87,7 @@ def digest(graph: Graph) -> str:
             "steps": [_content(node) for node in graph.nodes.values()],
             "models": {n: m.model_dump(mode="json") for n, m in graph.models.items()},
             "question": graph.question.model_dump(mode="json"),
+            **({"tools": tools} if tools else {}),
         }
     )
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from .model import Price
+from .toolspec import ToolName, ToolSpec
 from .values import Json
 
 __all__ = [
@@ -183,6 +184,8 @@ class Spec(_Frozen):
     models: Mapping[str, Annotated[ModelSpec, BeforeValidator(_named)]] = Field(
         default_factory=dict
     )
+    tools: Mapping[ToolName, ToolSpec] = Field(default_factory=dict)
+    """The tools that steps may name."""
     answer: str | Mapping[str, Any] = "text"
     budget: Budget = Budget()
     budgets: Mapping[str, Allowance] = Field(default_factory=dict)

@@ -38,6 +38,7 @@ def compiled(
     output: str,
     keep: int = 1,
     notes: Sequence[str] = (),
+    tools: Mapping[str, Mapping[str, Json]] | None = None,
 ) -> Compiled:
     """A compiled pipeline, nothing of it built yet."""
     return Compiled(
@@ -55,6 +56,7 @@ def compiled(
             output,
             keep,
             tuple(notes),
+            tools or {},
         )
     )
 

@@ -28,6 +28,8 @@ from .state import Run, StepState
 from .step import Step
 from .store import Store
 from .stream import Arrivals, Decided, Drawn, Inputs, Mapped, Reader, Row
+from .tools.calling import Caller
+from .tools.toolbox import Toolbox
 from .wiring import Wiring, wirings
 
 __all__ = ["Program"]
@@ -64,14 +66,15 @@ class Program:
         models: Models,
         seed: int,
         bus: Bus,
-        stores: tuple[Store, ...] = (),
+        stores: tuple[Store, ...],
+        tools: Toolbox | Caller,
         outer: Ledger | None = None,
     ) -> Result:
         """Answer one question. `outer` is the account of the batch it belongs to.
 
         Raises `StepFailed`, `BudgetExhausted`, `NoAnswer`; never an exception group.
         """
-        run = Run(question, models, self._paths, seed, bus, stores)
+        run = Run(question, models, self._paths, seed, bus, stores, tools)
         try:
             return await self._result(run, outer)
         except BaseExceptionGroup as group:

@@ -20,6 +20,8 @@ from .ordered import in_order
 from .questions import Asked, as_question
 from .result import Result
 from .store import Store
+from .tools.calling import Caller
+from .tools.toolbox import Grants, Toolbox, granted
 
 __all__ = ["Session"]
 
@@ -38,10 +40,15 @@ class Session:
         backends: Mapping[str, Backend] | None = None,
         listeners: Iterable[Listener] = (),
         stores: Iterable[Store] = (),
+        tools: Grants | Caller | None = None,
     ) -> None:
         """`backends` are ready ones by model name, instead of those the plan would open; `stores`
-        hold replies that need not be asked for. Both stay the caller's to close."""
+        hold replies that need not be asked for. Both stay the caller's to close. `tools` are grants,
+        or what a trace holds of their calls. Raises `PlanRefused`, also for a tool that was not
+        granted."""
         plan.refuse()
+        self._tools = tools if tools is not None and not isinstance(tools, Grants) else None
+        self._toolbox = Toolbox(plan, tools if isinstance(tools, Grants) else granted())
         self._stores = tuple(stores)
         self.plan = plan
         self._program = Program(plan)
@@ -62,7 +69,8 @@ class Session:
         shaped = as_question(question, self.plan.graph.question, id)
         bus = Bus((*self._listeners, *listeners))
         stores = self._stores if journal is None else (journal, *self._stores)
-        return await self._program.run(shaped, self._models, seed, bus, stores, batch)
+        tools = self._tools or self._toolbox
+        return await self._program.run(shaped, self._models, seed, bus, stores, tools, batch)
 
     async def map(
         self,
@@ -109,8 +117,11 @@ class Session:
             await asyncio.gather(task, return_exceptions=True)
 
     async def aclose(self) -> None:
-        """Close every model. Idempotent."""
-        await self._models.aclose()
+        """Close every model and tool. Idempotent."""
+        try:
+            await self._models.aclose()
+        finally:
+            await self._toolbox.aclose()
 
     async def __aenter__(self) -> Self:
         return self

@@ -6,6 +6,7 @@ from asyncio import TaskGroup, get_running_loop
 from collections.abc import Mapping
 from functools import cached_property
 from random import Random
+from typing import TYPE_CHECKING
 
 from ..compiler.values import NOTHING, Json, Question, Usage, total
 from .events import Bus, Event, Happening
@@ -16,6 +17,10 @@ from .result import Lost
 from .seeds import derive
 from .store import Store
 from .wiring import Wiring
+
+if TYPE_CHECKING:
+    from .tools.calling import Caller
+    from .tools.toolbox import Toolbox
 
 __all__ = ["Run", "StepState"]
 
@@ -31,6 +36,7 @@ class Run:
         seed: int,
         bus: Bus,
         stores: tuple[Store, ...],
+        tools: Toolbox | Caller,
     ) -> None:
         self.question = question
         self.models = models
@@ -39,6 +45,8 @@ class Run:
         self.seed = seed
         self.stores = stores
         """Where replies may be that need not be asked for."""
+        self.tools = tools
+        """What may be called, or what a trace holds of that."""
         self.group = TaskGroup()
         """Everything of this run happens in it."""
         self.now = get_running_loop().time
