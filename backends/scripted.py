@@ -60,8 +60,8 @@ class Script:
     calls: tuple[ToolCall, ...] = ()
     values: tuple[float, ...] = ()
     parts: tuple[tuple[float, str], ...] = ()
-    """The text in parts, in place of `text`, each so many seconds after the one before it, and never cut
-    off; a fault comes after the last."""
+    """The text in parts, in place of `text`, each so many seconds after the one before it; a fault
+    comes after the last. Never cut off."""
 
 
 Reply: TypeAlias = Callable[[Request, Draw], "str | Script"]

@@ -44,6 +44,7 @@ __all__ = [
     "Context",
     "Drawing",
     "Each",
+    "Effect",
     "Flow",
     "Mismatch",
     "ModelName",
@@ -65,6 +66,8 @@ Reading: TypeAlias = Literal["joined", "first", "last", "arrival"]
 """How a deciding operator reads several steps: one after the other, as one; the first that gives
 any, and later ones only when those before gave nothing; all, to pass on the last one's; or each
 candidate as it arrives."""
+
+Effect: TypeAlias = Literal["pure", "samples", "acts"]
 
 ModelName = Annotated[str, Field(min_length=1, json_schema_extra={"polyarch": "model"})]
 """A name from the pipeline's `models:`, or backend/model written out."""
@@ -333,7 +336,7 @@ class Op(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
 
-    effect: ClassVar[Literal["pure", "samples", "acts"]] = "pure"
+    effect: ClassVar[Effect] = "pure"
     """pure: the same input gives the same output, at no cost. samples: asks a model.
     acts: does something outside."""
 
@@ -386,7 +389,7 @@ class Asking(Op):
     """An operator that asks a model. Arguments left out come from the model's own entry in
     `models:`, then from its backend."""
 
-    effect = "samples"
+    effect: ClassVar[Effect] = "samples"
     variables: ClassVar[frozenset[str]] = frozenset()
     """What a prompt of this operator may name, `question` among them."""
     required: ClassVar[frozenset[str]] = frozenset()

@@ -43,9 +43,9 @@ class Session:
         tools: Grants | Caller | None = None,
     ) -> None:
         """`backends` are ready ones by model name, instead of those the plan would open; `stores`
-        hold replies that need not be asked for. Both stay the caller's to close. `tools` are grants,
-        or what a trace holds of their calls. Raises `PlanRefused`, also for a tool that was not
-        granted."""
+        hold replies that need not be asked for. Both stay the caller's to close. `tools` are
+        grants, or what a trace holds of their calls. Raises `PlanRefused`, also for a tool that was
+        not granted."""
         plan.refuse()
         self._tools = tools if tools is not None and not isinstance(tools, Grants) else None
         self._toolbox = Toolbox(plan, tools if isinstance(tools, Grants) else granted())

@@ -1,4 +1,4 @@
-"""One call of a tool: checked, reserved, limited, timed, tried again, charged, told in the trace."""
+"""One call of a tool: checked, reserved, limited, timed, tried again, charged, traced."""
 
 from __future__ import annotations
 

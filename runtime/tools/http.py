@@ -35,8 +35,8 @@ class HttpTool:
     def __init__(
         self, name: str, spec: ToolSpec, environment: Mapping[str, str] | None = None
     ) -> None:
-        """`environment` holds the keys; the process's own if left out. Raises `ToolFailed` for a key
-        that is not there, `MissingPackage`."""
+        """`environment` holds the keys; the process's own if left out. Raises `ToolFailed` for a
+        key that is not there, `MissingPackage`."""
         try:
             import aiohttp
         except ModuleNotFoundError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import operator
 import threading
 from collections.abc import Callable, Mapping
 from importlib import import_module
@@ -47,8 +48,9 @@ class PythonTool:
     def __init__(self, name: str, spec: ToolSpec, function: Callable[..., Any]) -> None:
         """Raises `ToolFailed` for a signature that no arguments by name can meet."""
         self._name = name
-        # Of an object that can be called, the method is what has a signature.
-        called: Any = function if inspect.isroutine(function) else function.__call__
+        called: Any = function
+        if not inspect.isroutine(function):  # what has the signature is the method of the object
+            called = operator.attrgetter("__call__")(function)
         self._waits = inspect.iscoroutinefunction(called)
         try:
             self._adapter: TypeAdapter[Any] = TypeAdapter(called)
