@@ -190,15 +190,23 @@ class Board:
             if other.result.error:
                 self._end(entry, Called(error=f"call {before}, which it needs, failed"))
                 return
-        results = {id: one.result.value for id, one in self.entries.items() if one.called}
         try:
-            arguments = filled(entry.arguments, results)
+            arguments = self._filled(entry)
         except NoSuchPart as error:
             self._end(entry, Called(error=str(error)))
             return
-        assert isinstance(arguments, dict)
-        entry.arguments = arguments
+        entry.arguments = {**arguments}
         self._end(entry, await self._ctx.call(entry.tool, arguments, index=index))
+
+    def _filled(self, entry: Entry) -> dict[str, Json]:
+        """The arguments with the results that they refer to, as the tool takes them."""
+        results = {id: one.result.value for id, one in self.entries.items() if one.called}
+        made = {name: filled(value, results) for name, value in entry.arguments.items()}
+        tool = self._tools[entry.tool]
+        if wrong_arguments(tool, made):
+            texts = {n: filled(v, results, quoted=True) for n, v in entry.arguments.items()}
+            return made if wrong_arguments(tool, texts) else texts
+        return made
 
     def _end(self, entry: Entry, called: Called) -> None:
         entry.end(called)

@@ -197,16 +197,15 @@ class _Reading:
             raise ValueError(f"expected , or {close} before {self._next()}")
 
     def _reference(self) -> Value:
+        self._need(self.at + 2)
         found = _REFERENCE.match(self._text, self.at)
-        if found is None:
-            if not self._ended and "\n" not in self._text[self.at :]:
-                raise _Unfinished
-            raise ValueError(f"a reference is written ${{1}}, not {self._next()}")
+        if found is None and self._text[self.at + 1] == "{":
+            self._need(len(self._text) + 1)
+        value = "" if found is None else mixed(found[0])
+        if found is None or isinstance(value, str):
+            raise ValueError("a reference is written ${1}; a text stands in quotes")
         self.at = found.end()
-        value = mixed(found[0])
-        if isinstance(value, str):
-            raise ValueError(f"a reference is written ${{1}}, not {value}")
-        return value
+        return value.parts[0]
 
     def _plain(self) -> Value:
         found = _NUMBER.match(self._text, self.at) or _WORD.match(self._text, self.at)
@@ -275,4 +274,5 @@ class _Reading:
             raise _Unfinished
 
     def _next(self) -> str:
-        return repr(self._text[self.at : self.at + 16])
+        """What stands there: no more than has certainly come."""
+        return repr(self._text[self.at])

@@ -2,7 +2,8 @@
 
 They are found once, in what a model wrote, and never in what a tool gave. `${` stands for a
 reference only before a digit; `$${` writes `${`. A value that is one reference alone takes the
-result as it is, a number or a list, say; inside a longer text, the result is put in as text.
+result as it is, a number or a list, say; one in quotes does so, too, if the tool takes that, and
+else takes it as a text; inside a longer text, the result is put in as text.
 """
 
 from __future__ import annotations
@@ -69,7 +70,7 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class Mixed:
-    """A text with references in it."""
+    """A text with references in it, or one reference in quotes."""
 
     parts: tuple[str | Reference, ...]
 
@@ -81,7 +82,7 @@ Results: TypeAlias = Mapping[int, Json]
 """What calls gave, by their numbers."""
 
 
-def mixed(text: str) -> str | Reference | Mixed:
+def mixed(text: str) -> str | Mixed:
     """A text as a model wrote it, its references found. Raises ValueError for what begins like one
     and is none."""
     parts: list[str | Reference] = []
@@ -97,11 +98,15 @@ def mixed(text: str) -> str | Reference | Mixed:
         else:
             parts.append(Reference(int(found["call"]), tuple(_path(found["path"]))))
     parts.append(text[end:])
-    if not any(isinstance(part, Reference) for part in parts):
-        return "".join(map(str, parts))
-    kept = tuple(part for part in parts if part != "")
-    sole = kept[0]
-    return sole if len(kept) == 1 and isinstance(sole, Reference) else Mixed(kept)
+    kept: list[str | Reference] = []
+    for part in parts:
+        if isinstance(part, str) and kept and isinstance(kept[-1], str):
+            kept[-1] += part
+        elif part != "":
+            kept.append(part)
+    if not kept or (len(kept) == 1 and isinstance(kept[0], str)):
+        return "".join(map(str, kept))
+    return Mixed(tuple(kept))
 
 
 def needs(value: Value) -> Iterator[Reference]:
@@ -119,20 +124,23 @@ def needs(value: Value) -> Iterator[Reference]:
                 yield from needs(inner)
 
 
-def filled(value: Value, results: Results) -> Json:
-    """A value with results in place of references. Raises `NoSuchPart`."""
+def filled(value: Value, results: Results, *, quoted: bool = False) -> Json:
+    """A value with results in place of references; `quoted`: as texts where quotes stand around
+    them. Raises `NoSuchPart`."""
     match value:
         case Reference():
             return value.of(results[value.call])
+        case Mixed(parts=(Reference() as sole,)) if not quoted:
+            return sole.of(results[sole.call])
         case Mixed(parts=parts):
             return "".join(
                 part if isinstance(part, str) else as_text(part.of(results[part.call]))
                 for part in parts
             )
         case dict():
-            return {key: filled(inner, results) for key, inner in value.items()}
+            return {k: filled(inner, results, quoted=quoted) for k, inner in value.items()}
         case list():
-            return [filled(inner, results) for inner in value]
+            return [filled(inner, results, quoted=quoted) for inner in value]
     return value
 
 

@@ -21,7 +21,7 @@ from .questions import Asked, as_question
 from .result import Result
 from .store import Store
 from .tools.calling import Caller
-from .tools.toolbox import Grants, Toolbox, granted
+from .tools.toolbox import NO_GRANTS, Grants, Toolbox
 
 __all__ = ["Session"]
 
@@ -40,15 +40,14 @@ class Session:
         backends: Mapping[str, Backend] | None = None,
         listeners: Iterable[Listener] = (),
         stores: Iterable[Store] = (),
-        tools: Grants | Caller | None = None,
+        tools: Grants | Caller = NO_GRANTS,
     ) -> None:
         """`backends` are ready ones by model name, instead of those the plan would open; `stores`
         hold replies that need not be asked for. Both stay the caller's to close. `tools` are
         grants, or what a trace holds of their calls. Raises `PlanRefused`, also for a tool that was
         not granted."""
         plan.refuse()
-        self._tools = tools if tools is not None and not isinstance(tools, Grants) else None
-        self._toolbox = Toolbox(plan, tools if isinstance(tools, Grants) else granted())
+        self._tools = Toolbox(plan, tools) if isinstance(tools, Grants) else tools
         self._stores = tuple(stores)
         self.plan = plan
         self._program = Program(plan)
@@ -69,8 +68,7 @@ class Session:
         shaped = as_question(question, self.plan.graph.question, id)
         bus = Bus((*self._listeners, *listeners))
         stores = self._stores if journal is None else (journal, *self._stores)
-        tools = self._tools or self._toolbox
-        return await self._program.run(shaped, self._models, seed, bus, stores, tools, batch)
+        return await self._program.run(shaped, self._models, seed, bus, stores, self._tools, batch)
 
     async def map(
         self,
@@ -121,7 +119,8 @@ class Session:
         try:
             await self._models.aclose()
         finally:
-            await self._toolbox.aclose()
+            if isinstance(self._tools, Toolbox):
+                await self._tools.aclose()
 
     async def __aenter__(self) -> Self:
         return self

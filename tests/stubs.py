@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from sim import compiled
+
 from polyarch.backends.base import Draw, Request
 from polyarch.backends.scripted import Script, Scripted
 from polyarch.runtime.events import Event, Listener
@@ -14,13 +16,12 @@ from polyarch.runtime.session import Session
 from polyarch.runtime.store import Store
 from polyarch.runtime.tools.toolbox import granted
 from polyarch.runtime.virtual import run
-from sim import compiled
 
 __all__ = ["answered", "called", "pipeline", "spans", "streamed"]
 
 
 def pipeline(names: Iterable[str], step: str = "", **tools: str) -> str:
-    """A pipeline of one step `tools`, over tools that are handed over; `tools` gives more of one."""
+    """A pipeline of one step `tools`, over tools handed over; `tools` says more of one."""
     known = "".join(f"  {name}: {{given: true{tools.get(name, '')}}}\n" for name in names)
     return f"""\
 name: p

@@ -16,6 +16,7 @@ from ..compiler.errors import InputError
 from ..pipeline import load
 from ..runtime.progress import Progress, shown
 from ..runtime.session import Session
+from ..runtime.tools.toolbox import granted
 from .batch import Batch, answer_all
 from .files import pipeline_file
 from .stores import cache, tracing
@@ -37,6 +38,7 @@ class Once:
     seed: int
     cached: bool
     trace: str | None
+    allowed: tuple[str, ...] = ()
 
 
 def answer_file(file: str, batch: Batch, quiet: bool) -> None:
@@ -79,7 +81,9 @@ async def _answer(plan: Plan, once: Once, progress: Progress | None) -> Result:
     question = _asked(once.question, plan)
     listeners: list[Listener] = [] if progress is None else [progress]
     with cache(once.cached) as stores, tracing(once.trace, plan) as writers:
-        async with Session(plan, listeners=listeners + writers, stores=stores) as session:
+        told = listeners + writers
+        grants = granted(allowed=once.allowed)
+        async with Session(plan, listeners=told, stores=stores, tools=grants) as session:
             if progress is None:
                 return await session.ask(question, seed=once.seed)
             async with shown(progress):

@@ -29,6 +29,7 @@ from ..runtime.progress import Progress, shown
 from ..runtime.result import Result
 from ..runtime.session import Session
 from ..runtime.store import Store
+from ..runtime.tools.toolbox import granted
 from .budget import refuse
 from .errors import of_file, opened
 from .journal import journal, spent
@@ -51,6 +52,8 @@ class Batch:
     trace: str | None = None
     budget: Budget | None = None
     """For all questions together, beside the pipeline's own for each."""
+    allowed: tuple[str, ...] = ()
+    """The tools that may be called."""
 
     @property
     def resumable(self) -> bool:
@@ -91,7 +94,8 @@ async def answer_all(plan: Plan, batch: Batch, progress: Progress | None) -> Non
         account = Ledger("the batch", batch.budget or Budget())
         if done:
             account.settle(None, spent(Path(batch.out)))
-        session = Session(plan, listeners=listeners, stores=stores)
+        grants = granted(allowed=batch.allowed)
+        session = Session(plan, listeners=listeners, stores=stores, tools=grants)
         async with session, _showing(progress):
             await _answer(session, plan, batch, done, account, write)
 

@@ -29,6 +29,13 @@ __all__ = ["command"]
     metavar="UNIT=LIMIT,…",
     help="For all questions of --in together: calls, tokens, usd, seconds; on_budget=best|fail.",
 )
+@click.option(
+    "--allow-tool",
+    "allowed",
+    metavar="NAME",
+    multiple=True,
+    help="Let the pipeline call this tool; again for another, all for every one.",
+)
 @click.option("--json", is_flag=True, callback=as_json, help="The record, or errors, as JSON.")
 @click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
 @click.option("-v", "--verbose", is_flag=True, help="Show candidates, usage and steps, too.")
@@ -42,6 +49,7 @@ def command(
     cached: bool,
     trace: str | None,
     budget: str | None,
+    allowed: tuple[str, ...],
     json: bool,
     quiet: bool,
     verbose: bool,
@@ -67,9 +75,8 @@ def command(
 
     if source is not None:
         limits = budget_of(budget)
-        answer_file(
-            file, Batch(source, out or "-", seed, concurrency, cached, trace, limits), quiet
-        )
+        batch = Batch(source, out or "-", seed, concurrency, cached, trace, limits, allowed)
+        answer_file(file, batch, quiet)
     else:
-        once = Once(question or "", seed, cached, trace)
+        once = Once(question or "", seed, cached, trace, allowed)
         answer(file, once, json, quiet, verbose)

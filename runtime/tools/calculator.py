@@ -50,9 +50,10 @@ _FUNCTIONS: Mapping[str, Callable[..., Number]] = MappingProxyType(
 _CONSTANTS: Mapping[str, Number] = MappingProxyType({"pi": math.pi, "e": math.e})
 
 
-def calculator(expression: str) -> int | float:
+async def calculator(expression: str) -> int | float:
     """Work out an arithmetic expression, such as "(12.5 - 3) * 2 ** 4": + - * / // % ** and
     brackets; abs, ceil, cos, exp, floor, log, max, min, round, sin, sqrt, tan; pi and e."""
+    # Quick, whatever it is asked: it needs no thread.
     if len(expression) > _LONGEST:
         raise ValueError(f"longer than {_LONGEST} characters")
     try:

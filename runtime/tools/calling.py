@@ -172,7 +172,14 @@ class _Calling:
                 return replace(made, usage=spent)
             wait = run.jitter.uniform(0, min(_LONGEST_WAIT, _FIRST_WAIT * 2.0 ** (self._tries - 1)))
             self._site.state.emit(
-                "retried", self._site.at, {"tool": self._tool, "why": made.error, "seconds": wait}
+                "retried",
+                self._site.at,
+                {
+                    "ask": self._site.index,
+                    "tool": self._tool,
+                    "why": made.error,
+                    "seconds": wait,
+                },
             )
             await asyncio.sleep(wait)
 

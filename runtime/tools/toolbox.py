@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from ...compiler.errors import InputError, PlanRefused, ToolFailed
@@ -19,7 +20,7 @@ from .http import HttpTool
 from .mcp import McpServer, McpTool
 from .python import PythonTool, imported
 
-__all__ = ["Grants", "Ready", "Toolbox", "granted"]
+__all__ = ["NO_GRANTS", "Grants", "Ready", "Toolbox", "granted"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,10 @@ def granted(
     """Grants from what people write; a single name is no list of letters."""
     names = (allowed,) if isinstance(allowed, str) else allowed
     return Grants(dict(given or {}), frozenset(names))
+
+
+NO_GRANTS = Grants(MappingProxyType({}), frozenset())
+"""Nothing but what needs no grant."""
 
 
 @dataclass(frozen=True, slots=True)
