@@ -56,7 +56,8 @@ class PythonTool:
             self._adapter: TypeAdapter[Any] = TypeAdapter(called)
             schema = _closed(self._adapter.json_schema())
         except (PydanticUserError, NameError, TypeError, ValueError) as error:
-            raise ToolFailed(f"tool {name!r}: no schema for its arguments: {error}") from error
+            why = str(error).partition("\n")[0].partition(". ")[0]
+            raise ToolFailed(f"tool {name!r}: no schema for its arguments: {why}") from error
         self.tool = described(name, spec, inspect.getdoc(function) or "", schema)
 
     async def call(self, arguments: Mapping[str, Json]) -> Json:

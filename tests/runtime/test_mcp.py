@@ -102,7 +102,7 @@ def test_a_server_serves_its_tools(kind: str, request: pytest.FixtureRequest) ->
     first, second, third, fourth, fifth = outcomes(result)
     assert first == 5
     assert second == {"name": "x5", "note": "${1} stays", "key": ""}
-    assert "it failed on purpose" in third
+    assert third == "Error executing tool fails"
     assert fourth == "argument b: 'oh' is not of type 'integer'"
     assert fifth["name"] == "${1} stays"
     (offered,) = [event for event in result.trace if event.what == "offered"]
