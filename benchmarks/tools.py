@@ -1,6 +1,6 @@
 """How close plans of tool calls come to their critical path, with real sleeps.
 
-    python benchmarks/tools.py RECORDINGS [--items 20] [--json]
+    python benchmarks/tools.py RECORDINGS [--items 20] [--repeat 3] [--json]
 
 RECORDINGS is a folder that holds `llmcompiler-tasks` and `llmcompiler-hotpotqa`. Of each family so
 many items are answered, one after the other, by the operator `tools`, with a planner that writes
@@ -11,7 +11,8 @@ the item's plan a line every 20 ms, stub tools that sleep, and a joiner that tak
     parallelqa   a look-up for each branch, 100 to 300 ms, a calculation of 50 ms on each, and one
                  on all of those
 
-Shown are the wall time over the critical path of the sleeps (median and worst), the speed-up over
+Shown are, of the quickest of some runs of each item, the wall time over the critical path of the
+sleeps (median and worst), the speed-up over
 the same sleeps one after another, and how late calls start: from the moment when a call is written
 and all its inputs are there to the first line of the tool, the latest of all.
 """
@@ -201,13 +202,15 @@ FAMILIES: Mapping[str, tuple[str, str, Callable[[Mapping[str, Any]], Plan]]] = {
 }
 
 
-def measured(recordings: Path, family: str, most: int) -> Mapping[str, Any]:
+def measured(recordings: Path, family: str, most: int, repeat: int) -> Mapping[str, Any]:
     """The numbers of one family."""
     folder, task, planned = FAMILIES[family]
     ratios, speedups, lags = [], [], []
     for number, item in enumerate(items(recordings / folder, task, most)):
         calls = planned(item)
-        seconds, run = asyncio.run(answered(calls))
+        # The quickest of some runs: another process may have had the processor in the others.
+        runs = [asyncio.run(answered(calls)) for _ in range(repeat)]
+        seconds, run = min(runs, key=lambda made: made[0])
         ratios.append(seconds / critical(calls))
         lags += run.lags()
         if number % 4 == 0:
@@ -230,9 +233,10 @@ def main() -> None:
     )
     parser.add_argument("recordings", type=Path)
     parser.add_argument("--items", type=int, default=20)
+    parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
-    rows = [measured(args.recordings, family, args.items) for family in FAMILIES]
+    rows = [measured(args.recordings, family, args.items, args.repeat) for family in FAMILIES]
     if args.json:
         print(json.dumps(rows, indent=2))
     else:
