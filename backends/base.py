@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -129,6 +129,13 @@ class Backend(ABC):
     def revision(self) -> str:
         """What tells this state of the model from another under the same name, if anything does."""
         return ""
+
+    def join(self, others: Iterable[Backend]) -> None:  # noqa: B027 -- most have nothing to share
+        """Hear, before the first request, which backends the same run has open.
+
+        What several can use together, like an engine, may be shared with them; closing one must
+        leave the others working.
+        """
 
     @abstractmethod
     def generate(self, request: Request) -> AsyncGenerator[Piece, None]:

@@ -1,13 +1,14 @@
 """What the openai backend costs over real sockets, beside other clients, in one run.
 
-    python benchmarks/server.py [--repeat 5] [--calls 2000] [--json] [--kills]
+    python benchmarks/server.py [--repeat 5] [--calls 2000] [--json] [--kills] [--clients]
 
 The server is a process of its own (tests/server.py). Parts:
 
     clients    CPU of the client per chat completion, at 1, 64 and 256 in flight, from a server that
                answers at once with eight tokens; the least over repeats, the clients taking turns.
                Streamed: a chunk a token, usage and [DONE], as polyarch asks by default. Whole: one
-               JSON body. httpx and the openai SDK are measured where they are installed.
+               JSON body. httpx, the openai SDK and litellm are measured where they are installed;
+               the last column is the CPU at 256 beside polyarch's of the same kind, as a ratio.
     pipelines  10 samples, a listwise ranker, a fuser, at 100 ms a request: one question (critical
                path 0.3 s), and 50 at once (600 requests); the median over repeats.
     kills      only if asked for: a batch of 500 questions, killed 30 times on the way, then
@@ -21,6 +22,7 @@ import asyncio
 import gc
 import importlib.util
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -131,6 +133,23 @@ async def over_sdk(url: str, *, stream: bool) -> AsyncIterator[Call]:
         yield call
 
 
+@asynccontextmanager
+async def over_litellm(url: str, *, stream: bool) -> AsyncIterator[Call]:
+    """litellm."""
+    os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
+    import litellm
+
+    asked = {**body(stream=stream), "model": "openai/m", "api_base": url, "api_key": "none"}
+
+    async def call() -> object:
+        reply = await litellm.acompletion(**asked, num_retries=0)
+        if not stream:
+            return reply.choices[0].message.content
+        return [chunk async for chunk in reply]
+
+    yield call
+
+
 def clients(url: str) -> Mapping[str, Any]:
     """Every client that is installed, by name."""
     found = {
@@ -144,6 +163,9 @@ def clients(url: str) -> Mapping[str, Any]:
     if importlib.util.find_spec("openai"):
         found["openai SDK, streamed"] = over_sdk(url, stream=True)
         found["openai SDK, whole"] = over_sdk(url, stream=False)
+    if importlib.util.find_spec("litellm"):
+        found["litellm, streamed"] = over_litellm(url, stream=True)
+        found["litellm, whole"] = over_litellm(url, stream=False)
     return found
 
 
@@ -185,9 +207,30 @@ async def compare(calls: int, repeat: int) -> list[dict[str, object]]:
             "client": name,
             **{f"us at {n}": least[name, n][0] * 1e6 for n in AT_ONCE},
             f"requests a second at {AT_ONCE[-1]}": 1 / least[name, AT_ONCE[-1]][1],
+            "times polyarch": _ratio(name, least),
         }
         for name in found
     ]
+
+
+def _ratio(name: str, least: Mapping[tuple[str, int], tuple[float, float]]) -> float:
+    """CPU at the most in flight, beside polyarch's for the same kind of reply."""
+    ours = f"polyarch, {name.rsplit(', ', 1)[1]}"
+    return least[name, AT_ONCE[-1]][0] / least[ours, AT_ONCE[-1]][0]
+
+
+def table(rows: list[dict[str, object]]) -> str:
+    """Rows of equal columns, aligned."""
+    cells = [list(rows[0])]
+    cells += [[f"{v:,.2f}" if isinstance(v, float) else str(v) for v in r.values()] for r in rows]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return "\n".join(
+        "  ".join(
+            cell.rjust(width) if place else cell.ljust(width)
+            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in cells
+    )
 
 
 def pipeline(url: str) -> Plan:
@@ -242,15 +285,14 @@ def main() -> None:
     parser.add_argument("--calls", type=int, default=2000)
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
     parser.add_argument("--kills", action="store_true", help="kill a batch 30 times as well")
+    parser.add_argument("--clients", action="store_true", help="compare the clients alone")
     arguments = parser.parse_args()
-    rows = asyncio.run(compare(arguments.calls, arguments.repeat))
-    rows += asyncio.run(pipelines(arguments.repeat))
-    for row in rows:
-        if arguments.json:
-            print(json.dumps(row))
-            continue
-        shown = (f"{k} {v:,.3f}" if isinstance(v, float) else f"{k} {v}" for k, v in row.items())
-        print("; ".join(shown))
+    parts = [asyncio.run(compare(arguments.calls, arguments.repeat))]
+    if not arguments.clients:
+        parts.append(asyncio.run(pipelines(arguments.repeat)))
+    for rows in parts:
+        told = "\n".join(map(json.dumps, rows)) if arguments.json else table(rows)
+        print(told, flush=True)
     if arguments.kills:
         sys.stdout.flush()
         subprocess.run([sys.executable, str(KILLS)], check=True)

@@ -8,6 +8,7 @@
     ├── VersionMismatch       a compiled module was made for another polyarch
     ├── RunError              a run that could not end with an answer
     │   ├── StepFailed        a step raised; names the step, keeps the cause
+    │   ├── SandboxFailed     a program cannot be run apart from everything else
     │   ├── NoAnswer          the pipeline ended without the candidates it promised
     │   └── BudgetExhausted   the next request would not fit the budget
     ├── ToolFailed            a tool could not be called, or failed
@@ -28,7 +29,7 @@ Each has a stable `code` for machines and a message for people.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 __all__ = [
@@ -45,6 +46,7 @@ __all__ = [
     "PolyarchError",
     "RateLimited",
     "RunError",
+    "SandboxFailed",
     "ServerFailed",
     "Span",
     "SpecError",
@@ -75,12 +77,23 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing wrong in a file: where, what, and the nearest right thing."""
+    """One thing wrong in a file: where, what, and the nearest right thing.
+
+    What looks like a key, in the line or in what is said of it, is masked.
+    """
 
     code: str
     message: str
     span: Span
     hint: str = ""
+
+    def __post_init__(self) -> None:
+        from .secrets import Secrets  # its patterns take milliseconds, and few runs have faults
+
+        secrets = Secrets()
+        object.__setattr__(self, "message", secrets.masked(self.message))
+        object.__setattr__(self, "hint", secrets.masked(self.hint))
+        object.__setattr__(self, "span", replace(self.span, text=secrets.masked(self.span.text)))
 
     def __str__(self) -> str:
         """The fault with its line and a caret under the place."""
@@ -168,6 +181,13 @@ class StepFailed(RunError):
         super().__init__(f"step {step!r} failed: {cause}")
 
 
+class SandboxFailed(RunError):
+    """A program cannot be run, or not apart from everything else; the message says what leaks, or
+    what to install."""
+
+    code = "sandbox"
+
+
 class NoAnswer(RunError):
     """The pipeline ended without the candidates it promised."""
 
@@ -176,12 +196,13 @@ class NoAnswer(RunError):
 
 class BudgetExhausted(RunError):
     """The next request would not fit what is left of a budget. `best` says that the budget asks to
-    end with the best that is there."""
+    end with the best that is there; `account` is the name of whose it is."""
 
     code = "budget-exhausted"
 
-    def __init__(self, message: str, *, best: bool = False) -> None:
+    def __init__(self, message: str, *, best: bool = False, account: str = "") -> None:
         self.best = best
+        self.account = account
         super().__init__(message)
 
 

@@ -11,7 +11,7 @@ import networkx as nx
 from .answers import AnswerKind
 from .errors import Span
 from .op import Op, Source
-from .spec import Budget, ModelSpec, QuestionSpec
+from .spec import Budget, Layout, ModelSpec, QuestionSpec
 from .toolspec import ToolSpec
 
 __all__ = ["INPUT", "QUESTION", "Graph", "Node", "Place", "arguments"]
@@ -46,6 +46,8 @@ class Node:
     `scope` names the account that it is charged to, after those around it, with dots between: of
     pipelines used as steps, of steps, of steps together. "" is the outermost pipeline's.
 
+    `layout` says whether a pass may order the paragraphs of its own prompt.
+
     A step of a region has a `gate`: a node that lets it run by giving a candidate; and perhaps a
     `topic`: the node whose candidate is its question.
     """
@@ -60,6 +62,7 @@ class Node:
     chunk: int = 1
     window: int | None = None
     at_least: int | None = None
+    layout: Layout = "prefix"
     gate: str = ""
     topic: str = ""
 

@@ -54,13 +54,16 @@ class ModelInfo:
 
     `context` is the longest prompt and completion together, in tokens; `max_tokens` the default
     bound on a completion; `chars_per_token` an estimate for pricing prompts; `max_draws` the most
-    draws that one request may ask for; `roles` the purposes it can serve, None for any.
+    draws that one request may ask for; `roles` the purposes it can serve, None for any;
+    a backend that serves some alone renders its prompts itself. Where `priced` is false, nobody
+    knows the price, and dollars cannot be limited.
     """
 
     context: int
     max_tokens: int
     capabilities: frozenset[Capability]
     price: Price = Price()
+    priced: bool = True
     chars_per_token: float = 4.0
     max_draws: int = 1
     concurrency: int = 64

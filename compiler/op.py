@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from .answers import AnswerKind
 from .errors import Fault
+from .execution import Limits, Outcome, Script, Tester
 from .model import Capability
 from .toolcalls import Called
 from .values import (
@@ -51,6 +52,7 @@ __all__ = [
     "Op",
     "Reading",
     "Reply",
+    "Shown",
     "Source",
     "Stream",
     "Uses",
@@ -141,6 +143,20 @@ class Uses:
 
     tools: tuple[str, ...]
     count: Amount
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """How a variable of a prompt shows candidates, for estimates of what prompts have in common.
+
+    It takes `times` values after one value of all the other variables before it, each holding
+    `of` candidates: their texts, what was noted of them, or both. Requests that show the same
+    candidates of one step in index order show the same.
+    """
+
+    times: int
+    of: int = 1
+    what: Literal["texts", "notes", "both"] = "texts"
 
 
 class Mismatch(ValueError):
@@ -310,6 +326,15 @@ class Context(Protocol):
         this call from the step's others. Raises `BudgetExhausted`.
         """
 
+    async def execute(self, script: Script, limits: Limits, *, confined: bool = True) -> Outcome:
+        """Run a program in the sandbox. What it does is its outcome; raises `SandboxFailed` where
+        isolation is not real. `confined=False` is for operators that were told so in words."""
+
+    def tester(
+        self, tests: Sequence[str], limits: Limits, *, confined: bool = True
+    ) -> AbstractAsyncContextManager[Tester]:
+        """Make tests ready to be held against programs in the sandbox, as `execute` runs them."""
+
     def candidate(
         self, reply: Reply, *, index: int, parents: Sequence[Candidate] = ()
     ) -> Candidate:
@@ -344,6 +369,11 @@ class Op(BaseModel):
     def flow(self, given: Flow) -> Flow:
         """How many candidates come out, and which scores they carry: shape inference."""
 
+    def keeps(self) -> Literal["none", "some", "all"]:
+        """Which of the candidates it reads come out with the same text: `all` of them in the same
+        order, `some` in any order, or `none`, because it makes new ones."""
+        return "none"
+
     def calls(self, given: Flow) -> tuple[Calls, ...]:
         """Bounds on the calls made."""
         return ()
@@ -370,6 +400,10 @@ class Op(BaseModel):
         """What is used where the model offers it, with the words for what happens otherwise."""
         return {}
 
+    def unconfined(self) -> bool:
+        """Whether it runs programs outside the sandbox, which needs a grant."""
+        return False
+
     def roles(self) -> frozenset[str]:
         """The purposes of its requests, for backends that serve only some."""
         return frozenset()
@@ -395,6 +429,8 @@ class Asking(Op):
     required: ClassVar[frozenset[str]] = frozenset()
     """What a prompt of this operator must name, for it would make no sense otherwise."""
     default_prompt: ClassVar[str] = ""
+    movable: ClassVar[bool] = False
+    """Whether the paragraphs of the operator's own prompt read right in any order."""
 
     model: ModelName | None = None
     """Who is asked. May be left out when the pipeline names one model."""
@@ -411,6 +447,15 @@ class Asking(Op):
 
     def asks(self) -> frozenset[Capability]:
         return frozenset() if self.thinking is None else frozenset({Capability.THINKING})
+
+    @property
+    def wording(self) -> str:
+        """The prompt in use: the one written for it, else the operator's own."""
+        return self.prompt or self.default_prompt
+
+    def shows(self, given: Flow) -> Mapping[str, Shown]:
+        """How the variables of its prompt show candidates, by name. Needed where `movable`."""
+        return {}
 
     def askings(self) -> tuple[Asking, ...]:
         return (self,)
@@ -431,7 +476,7 @@ class Asking(Op):
     ) -> Calls:
         """Bounds for `count` calls that each show the question, the prompt's own text and `shown`
         candidates. Only valid on a settled operator."""
-        own = len(self.prompt or self.default_prompt) // 4
+        own = len(self.wording) // 4
         prompt = Amount(
             given.question.low + own + shown.low * given.tokens.low,
             given.question.high + own + shown.high * given.tokens.high,

@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from .errors import Fault, PlanRefused, SpecError
 from .flow import infer
@@ -14,8 +15,13 @@ from .graph import INPUT, Graph, Node
 from .op import Amount, Flow
 from .passes import apply
 from .price import Cost, price
+from .sharing import Share, sharing
 from .spec import Budget
+from .unpriced import unlimited
 from .verify import ANY_QUESTION
+
+if TYPE_CHECKING:
+    from .place.placement import Placement
 
 __all__ = ["Plan", "digest", "fingerprints", "plan"]
 
@@ -30,6 +36,8 @@ class Plan:
     flows: Mapping[str, Flow]
     costs: Mapping[str, Cost]
     total: Cost
+    placement: Placement | None = None
+    """Where its models run, if it was placed on GPUs."""
 
     @cached_property
     def digest(self) -> str:
@@ -38,6 +46,11 @@ class Plan:
         Equal for two builds of one text, on any machine.
         """
         return digest(self.graph)
+
+    @cached_property
+    def sharing(self) -> Mapping[str, Share]:
+        """What each step's prompts have in common, estimated; see `compiler.sharing`."""
+        return sharing(self.graph, self.question)
 
     @property
     def prompts(self) -> Mapping[str, tuple[str, ...]]:
@@ -64,7 +77,8 @@ class Plan:
 def plan(graph: Graph, question: Amount = ANY_QUESTION) -> Plan:
     """Run all passes over a built graph and price the result.
 
-    Raises `SpecError` if a pass finds a fault.
+    Raises `SpecError` if a pass finds a fault, or dollars are limited of a model whose price is
+    not known.
     """
     for node in graph.nodes.values():
         if INPUT in node.inputs:
@@ -72,6 +86,8 @@ def plan(graph: Graph, question: Amount = ANY_QUESTION) -> Plan:
             raise SpecError([Fault("input", message, node.place.of("from"))])
     for _, made in apply(graph):
         graph = made
+    if faults := unlimited(graph):
+        raise SpecError(faults)
     flows, _ = infer(graph, question)
     costs, total = price(graph, question)
     return Plan(graph, question, flows, costs, total)
@@ -85,7 +101,10 @@ def digest(graph: Graph) -> str:
             "graph": str(graph),
             "budgets": {scope: b.model_dump(mode="json") for scope, b in graph.budgets.items()},
             "steps": [_content(node) for node in graph.nodes.values()],
-            "models": {n: m.model_dump(mode="json") for n, m in graph.models.items()},
+            "models": {
+                name: model.model_dump(mode="json", exclude={"shape"})
+                for name, model in graph.models.items()
+            },
             "question": graph.question.model_dump(mode="json"),
             **({"tools": tools} if tools else {}),
         }
@@ -120,7 +139,7 @@ def _content(node: Node) -> Sequence[object]:
 
 
 def _prompts(node: Node) -> tuple[str, ...]:
-    return tuple(a.prompt or a.default_prompt for a in node.op.askings())
+    return tuple(a.wording for a in node.op.askings())
 
 
 def _within(scope: str, outer: str) -> bool:

@@ -7,7 +7,7 @@ exact.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from math import ceil
 
@@ -19,7 +19,7 @@ from .op import All, Amount, Calls, Each, Flow, Op, Source, Uses
 from .registry import model_info
 from .toolspec import ToolSpec
 
-__all__ = ["Cost", "Dollars", "price"]
+__all__ = ["Cost", "Dollars", "Load", "Seconds", "loads", "price"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,14 @@ class Dollars:
         return Dollars(self.low + other.low, self.high + other.high)
 
 
+@dataclass(frozen=True, slots=True)
+class Seconds:
+    """A time estimated between two bounds."""
+
+    low: float
+    high: float
+
+
 _NONE = Amount(0, 0)
 _FREE = Dollars()
 
@@ -41,7 +49,8 @@ _FREE = Dollars()
 class Cost:
     """Bounds on what a step or pipeline spends on one question.
 
-    `depth` is how many calls follow one another at most: the critical path, in calls.
+    `depth` is how many calls follow one another at most: the critical path, in calls. `seconds`
+    are estimated where models are placed on GPUs, None elsewhere.
     """
 
     calls: Amount = _NONE
@@ -51,6 +60,7 @@ class Cost:
     depth: Amount = _NONE
     tools: Amount = _NONE
     """Calls of tools."""
+    seconds: Seconds | None = None
 
     @property
     def tokens(self) -> Amount:
@@ -58,7 +68,7 @@ class Cost:
         return self.prompt + self.completion
 
     def __add__(self, other: Cost) -> Cost:
-        """Both, at the same time: depths do not add."""
+        """Both, at the same time: depths and seconds do not add."""
         return Cost(
             self.calls + other.calls,
             self.prompt + other.prompt,
@@ -67,6 +77,25 @@ class Cost:
             Amount(max(self.depth.low, other.depth.low), max(self.depth.high, other.depth.high)),
             self.tools + other.tools,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """Calls of a step to one model, and how many `prompts` they show: the draws of one request
+    share theirs."""
+
+    calls: Calls
+    prompts: Amount
+
+
+def loads(graph: Graph, question: Amount) -> dict[str, tuple[Load, ...]]:
+    """What every step of a settled graph asks of its models, for a question of so many tokens."""
+    flows, _ = infer(graph, question)
+    read = _read(graph, flows)
+    return {
+        name: _loads(graph.nodes[name], _given(graph, name, flows, question), read[name])
+        for name in graph.order
+    }
 
 
 def price(graph: Graph, question: Amount) -> tuple[dict[str, Cost], Cost]:
@@ -165,14 +194,18 @@ def _wanted(node: Node, flows: Mapping[str, Flow], read: int) -> int:
 
 
 def _cost(node: Node, given: Flow, read: int, prices: Mapping[str, Price]) -> Cost:
+    return sum((_load_cost(load, prices) for load in _loads(node, given, read)), Cost())
+
+
+def _loads(node: Node, given: Flow, read: int) -> tuple[Load, ...]:
     if isinstance(node.op, Source):
-        return _source_cost(node.op, node.chunk, given, read, prices)
+        return tuple(_source_loads(node.op, node.chunk, given, read))
     if isinstance(node.op, Each):
         given = given.with_count(min(read, given.count.low), given.count.high)
     calls = node.op.calls(given)
     if not read:
         calls = tuple(replace(c, count=Amount(0, c.count.high)) for c in calls)
-    return sum((_calls_cost(c, c.count, prices) for c in calls), Cost())
+    return tuple(Load(c, c.count) for c in calls)
 
 
 def _tools_cost(uses: Uses | None, read: int, tools: Mapping[str, ToolSpec]) -> Cost:
@@ -185,30 +218,36 @@ def _tools_cost(uses: Uses | None, read: int, tools: Mapping[str, ToolSpec]) -> 
     return Cost(usd=Dollars(count.low * min(prices), count.high * max(tries)), tools=count)
 
 
-def _source_cost(
-    op: Source, chunk: int, given: Flow, read: int, prices: Mapping[str, Price]
-) -> Cost:
-    cost = Cost()
+def _source_loads(op: Source, chunk: int, given: Flow, read: int) -> Iterator[Load]:
     for group, calls in zip(op.groups(), op.calls(given), strict=True):
         drawn = Amount(max(0, min(group.stop, read) - group.start), len(group))
         requests = Amount(ceil(drawn.low / chunk), ceil(drawn.high / chunk))
-        cost += _calls_cost(calls, drawn, prices, requests)
-    return cost
+        yield Load(replace(calls, count=drawn), requests)
 
 
-def _calls_cost(
-    calls: Calls, count: Amount, prices: Mapping[str, Price], requests: Amount | None = None
-) -> Cost:
-    prompt = calls.prompt * (requests or count)
+def _load_cost(load: Load, prices: Mapping[str, Price]) -> Cost:
+    calls = load.calls
+    count = calls.count
+    prompt = calls.prompt * load.prompts
     completion = calls.completion * count
     rate = prices.get(calls.model, Price())
     return Cost(
         count,
         prompt,
         completion,
-        Dollars(rate.usd(prompt.low, completion.low), rate.usd(prompt.high, completion.high)),
+        _dollars(rate, prompt, completion),
         Amount(min(calls.depth.low, count.low), min(calls.depth.high, count.high)),
     )
+
+
+def _dollars(rate: Price, prompt: Amount, completion: Amount) -> Dollars:
+    """Low if all of the prompts is in the backend's cache, high if nothing is; or the other way
+    round, where that costs more."""
+    low, high = (
+        [rate.usd(tokens, out, cached) for cached in (0, tokens)]
+        for tokens, out in ((prompt.low, completion.low), (prompt.high, completion.high))
+    )
+    return Dollars(min(low), max(high))
 
 
 def _path(graph: Graph, costs: Mapping[str, Cost]) -> Amount:

@@ -85,8 +85,8 @@ def _node(source: Source, given: Step, kind: AnswerKind, place: Place) -> Node:
         given.chunk,
         given.window,
         given.at_least,
-        given.gate,
-        given.topic,
+        gate=given.gate,
+        topic=given.topic,
     )
 
 

@@ -5,17 +5,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from .model import Price
+from .place.asked import ShapeSpec, as_shape
 from .toolspec import ToolName, ToolSpec
 from .values import Json
 
 __all__ = [
     "Allowance",
     "Budget",
+    "Layout",
     "Limits",
     "ModelSpec",
     "OutputSpec",
@@ -23,6 +25,8 @@ __all__ = [
     "QuestionSpec",
     "Spec",
 ]
+
+Layout: TypeAlias = Literal["prefix", "written"]
 
 
 class _Frozen(BaseModel):
@@ -75,6 +79,8 @@ class ModelSpec(_Frozen):
     price: PriceSpec | None = None
     cache: bool = True
     """Whether replies may be kept in a cache; off keeps prompts with secrets out of it."""
+    shape: Annotated[ShapeSpec, BeforeValidator(as_shape)] | None = None
+    """The model's architecture, for planning GPUs, where it does not follow from its name."""
     options: Mapping[str, Any] = Field(default_factory=dict)
     """Handed to the backend as they are; it checks them."""
 
@@ -187,6 +193,9 @@ class Spec(_Frozen):
     tools: Mapping[ToolName, ToolSpec] = Field(default_factory=dict)
     """The tools that steps may name."""
     answer: str | Mapping[str, Any] = "text"
+    layout: Layout = "prefix"
+    """The order of the paragraphs in the operators' own prompts: the one that lets requests share
+    the longest prefix, or as written. A `prompt:` stays as it is."""
     budget: Budget = Budget()
     budgets: Mapping[str, Allowance] = Field(default_factory=dict)
     """Accounts that steps share: a step names its own with `budget:`."""

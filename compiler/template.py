@@ -86,6 +86,16 @@ class Template:
         """The variables that the text names."""
         return frozenset(name for _, name, _ in self._slots)
 
+    @property
+    def parts(self) -> tuple[tuple[str, str], ...]:
+        """The text in order: (variable, "") for a variable, ("", text) for what stands between."""
+        named = {place: name for place, name, _ in self._slots}
+        return tuple(
+            (named.get(place, ""), "" if place in named else text)
+            for place, text in enumerate(self._pieces)
+            if text
+        )
+
     def check(self) -> tuple[TemplateFault, ...]:
         """All faults: unknown names in the order of the text, then required ones it lacks."""
         return self._faults

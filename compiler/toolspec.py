@@ -132,6 +132,16 @@ class ToolSpec(_Frozen):
         """Whether it needs no grant: a function of its arguments alone, shipped with polyarch."""
         return self.builtin is not None
 
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The environment variables whose keys it is given."""
+        held: list[str | KeyEnv] = []
+        if self.http is not None:
+            held += self.http.headers.values()
+        if self.mcp is not None:
+            held += [*self.mcp.headers.values(), *self.mcp.env.values()]
+        return tuple(dict.fromkeys(one.key_env for one in held if isinstance(one, KeyEnv)))
+
     def __str__(self) -> str:
         """Where it is, in a few words."""
         if self.python is not None:

@@ -44,7 +44,8 @@ def _no_scores() -> Mapping[str, float]:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What was spent. Tokens are counts, `usd` dollars, `seconds` summed request time.
+    """What was spent. Tokens are counts, `usd` dollars, `seconds` the summed time of requests, and
+    of programs that were run.
 
     `completion_tokens` include those of requests that were cancelled on the way.
     """
@@ -169,8 +170,8 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Purpose:
-    """What a request is for, beside its messages: the trace reads it, prefix layout uses it, and
-    a backend with a prompt format of its own renders from it.
+    """What a request is for, beside its messages: the trace reads it, and a backend with a prompt
+    format of its own renders from it.
 
     `role` is the kind of work (solve, verify, compare, rank, score, critique, revise, fuse);
     `shown` are the candidate texts the request is about, in the order shown.
@@ -201,9 +202,9 @@ class Candidate:
     """One possible answer. Immutable; operators that judge return it with more scores and notes.
 
     `answer` is canonical; None is *no answer*, which never votes. `scores` are finite floats by
-    the name of what gave them. `notes` hold critiques, verdicts, test outcomes. `finish` is stop
-    or length; a candidate cut off at its length votes only if a complete answer can be read.
-    `usage` is what this candidate itself cost, its judging included.
+    the name of what gave them. `notes` hold critiques, verdicts, test outcomes. `finish` is stop,
+    length, or another of `Piece`; a candidate cut off at its length votes only if a complete answer
+    can be read. `usage` is what this candidate itself cost, its judging included.
     """
 
     text: str

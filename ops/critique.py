@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from ..compiler.model import Capability
-from ..compiler.op import Amount, Asking, Calls, Context, Each, Flow
+from ..compiler.op import Amount, Asking, Calls, Context, Each, Flow, Shown
 from ..compiler.values import Candidate, Purpose
 from ._asks import PARSED, Form, Said, completion, with_repair
 
@@ -50,6 +50,7 @@ class Critique(Asking, Each):
     variables: ClassVar[frozenset[str]] = frozenset({"question", "candidate"})
     required: ClassVar[frozenset[str]] = frozenset({"candidate"})
     default_prompt: ClassVar[str] = PROMPT
+    movable: ClassVar[bool] = True
 
     def flow(self, given: Flow) -> Flow:
         """The note is promised although a reply may be unreadable. `tokens` grow by the critique:
@@ -62,6 +63,12 @@ class Critique(Asking, Each):
 
     def prefers(self) -> Mapping[Capability, str]:
         return PARSED
+
+    def keeps(self) -> Literal["none", "some", "all"]:
+        return "all"
+
+    def shows(self, given: Flow) -> Mapping[str, Shown]:
+        return {"candidate": Shown(given.count.high)}
 
     def roles(self) -> frozenset[str]:
         return frozenset({"critique"})

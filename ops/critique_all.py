@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from ..compiler.model import Capability
-from ..compiler.op import All, Amount, Asking, Calls, Context, Flow, Mismatch, Stream
+from ..compiler.op import All, Amount, Asking, Calls, Context, Flow, Mismatch, Shown, Stream
 from ..compiler.values import Candidate, Purpose
 from ._asks import PARSED, Form, Said, completion, framed, numbered, with_repair
 
@@ -60,6 +60,7 @@ class CritiqueAll(Asking, All):
     variables: ClassVar[frozenset[str]] = frozenset({"question", "candidates"})
     required: ClassVar[frozenset[str]] = frozenset({"candidates"})
     default_prompt: ClassVar[str] = PROMPT
+    movable: ClassVar[bool] = True
 
     def flow(self, given: Flow) -> Flow:
         """As for `critique`; together the critiques are as long as one completion."""
@@ -74,6 +75,12 @@ class CritiqueAll(Asking, All):
 
     def prefers(self) -> Mapping[Capability, str]:
         return PARSED
+
+    def keeps(self) -> Literal["none", "some", "all"]:
+        return "all"
+
+    def shows(self, given: Flow) -> Mapping[str, Shown]:
+        return {"candidates": Shown(1, given.count.high)}
 
     def roles(self) -> frozenset[str]:
         return frozenset({"critique_all"})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from ..compiler.op import All, Context, Flow, Mismatch, Reading, Stream
 from ..compiler.values import Candidate
@@ -21,6 +21,9 @@ class Either(All):
 
     reading: ClassVar[Reading] = "first"
     passes_on: ClassVar[bool] = True
+
+    def keeps(self) -> Literal["none", "some", "all"]:
+        return "some"
 
     def flow(self, given: Flow) -> Flow:
         if given.count.high == 0:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from typing import Annotated, ClassVar
+from collections.abc import AsyncIterator, Mapping
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -15,6 +15,7 @@ from ..compiler.op import (
     Context,
     Flow,
     Mismatch,
+    Shown,
     Stream,
 )
 from ..compiler.values import Candidate, Purpose
@@ -34,7 +35,7 @@ wrong, even all.
 Answer the question yourself, making use of these answers. Where they agree, check that they are \
 right; where they differ, work out which holds. Take over what is right and best said, leave out \
 what is not. Write one complete answer that stands on its own, in the form that the question asks \
-for; do not mention the answers above."""
+for; do not mention the given answers."""
 """Asks for one answer made from all."""
 
 
@@ -54,6 +55,7 @@ class Fuse(Asking, All):
     variables: ClassVar[frozenset[str]] = frozenset({"question", "candidates"})
     required: ClassVar[frozenset[str]] = frozenset({"candidates"})
     default_prompt: ClassVar[str] = PROMPT
+    movable: ClassVar[bool] = True
 
     n: Annotated[int, Field(ge=1)] = 1
     """How many fused answers."""
@@ -69,6 +71,10 @@ class Fuse(Asking, All):
     def calls(self, given: Flow) -> tuple[Calls, ...]:
         count = Amount(self.n if given.count.low else 0, self.n)
         return (self.prices(framed(given), count, shown=given.count),)
+
+    def shows(self, given: Flow) -> Mapping[str, Shown]:
+        what: Literal["texts", "both"] = "both" if "critique" in given.notes else "texts"
+        return {"candidates": Shown(1, given.count.high, what)}
 
     def roles(self) -> frozenset[str]:
         return frozenset({"fuse"})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from ..compiler.op import All, Context, Flow, Mismatch, Stream
 from ..compiler.values import Candidate
@@ -19,6 +19,9 @@ class Gather(All):
     """
 
     passes_on: ClassVar[bool] = True
+
+    def keeps(self) -> Literal["none", "some", "all"]:
+        return "all"
 
     def flow(self, given: Flow) -> Flow:
         if given.count.high == 0:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -27,6 +27,9 @@ class Race(All):
 
     first: Annotated[int, Field(ge=1)] = 1
     """How many are taken."""
+
+    def keeps(self) -> Literal["none", "some", "all"]:
+        return "some"
 
     def flow(self, given: Flow) -> Flow:
         if given.count.high == 0:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations
+from math import ceil
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from ..compiler.model import Capability
-from ..compiler.op import All, Amount, Asking, Calls, Context, Flow, Mismatch, Stream
+from ..compiler.op import All, Amount, Asking, Calls, Context, Flow, Mismatch, Shown, Stream
 from ..compiler.values import Candidate, Purpose
 from ._asks import PARSED, Form, framed, nth, numbered, with_repair
 
@@ -140,6 +141,7 @@ class Rank(Asking, All):
         {"question", "criterion", "candidates", "first", "second", "candidate"}
     )
     default_prompt: ClassVar[str] = LISTWISE
+    movable: ClassVar[bool] = True
 
     method: Literal["listwise", "pairwise", "pointwise"] = "listwise"
     """How the judge is asked."""
@@ -159,11 +161,9 @@ class Rank(Asking, All):
                     raise ValueError(f"{{{name}}} is shown by {method}, not by {self.method}")
         return self
 
-    def askings(self) -> tuple[Asking, ...]:
-        return (self._judge(),)
-
-    def with_askings(self, askings: Sequence[Asking]) -> Self:
-        return super().with_askings(askings).model_copy(update={"prompt": self.prompt})
+    @property
+    def wording(self) -> str:
+        return self.prompt or _PROMPTS[self.method]
 
     def flow(self, given: Flow) -> Flow:
         """The score is promised although nothing may be readable."""
@@ -177,12 +177,24 @@ class Rank(Asking, All):
 
     def calls(self, given: Flow) -> tuple[Calls, ...]:
         count, shown = self._asked(given)
-        calls = with_repair(self._judge().prices(framed(given), count, shown=shown))
+        calls = with_repair(self.prices(framed(given), count, shown=shown))
         criterion = len(self.criterion) // 4
         return (replace(calls, prompt=calls.prompt + Amount(criterion, criterion)),)
 
     def prefers(self) -> Mapping[Capability, str]:
         return PARSED
+
+    def keeps(self) -> Literal["none", "some", "all"]:
+        return "some"
+
+    def shows(self, given: Flow) -> Mapping[str, Shown]:
+        count = given.count.high
+        if self.method == "pointwise":
+            return {"candidate": Shown(count)}
+        if self.method == "listwise":
+            return {"candidates": Shown(self.orders, count)}
+        others = count - 1 if self.orders == 2 else ceil(count / 2)
+        return {"first": Shown(count if self.orders == 2 else count - 1), "second": Shown(others)}
 
     def roles(self) -> frozenset[str]:
         return frozenset({_ROLES[self.method]})
@@ -201,10 +213,6 @@ class Rank(Asking, All):
         # The sort is stable, so equals stay in index order.
         for candidate in sorted(candidates, key=lambda c: -c.scores.get("rank", -1.0))[: self.keep]:
             yield candidate
-
-    def _judge(self) -> Self:
-        """This operator with the prompt of its method written out."""
-        return self.model_copy(update={"prompt": self.prompt or _PROMPTS[self.method]})
 
     def _asked(self, given: Flow) -> tuple[Amount, Amount]:
         """How many first calls, and how many candidates each shows."""
@@ -241,10 +249,9 @@ class Rank(Asking, All):
                 return ""
             return f"the ranking must hold each number from 1 to {len(shown)} exactly once"
 
-        judge = self._judge()
         asked = await ctx.ask(
-            judge,
-            ctx.fill(judge, candidates=numbered(shown), criterion=self.criterion),
+            self,
+            ctx.fill(self, candidates=numbered(shown), criterion=self.criterion),
             Purpose("rank", ctx.question.text, tuple(c.text for c in shown)),
             Ranking,
             index=index,
@@ -277,10 +284,9 @@ class Rank(Asking, All):
     ) -> int | None:
         """Which of two is better, by place; -1 for a tie, None if that cannot be read."""
         one, other = candidates[first].text, candidates[second].text
-        judge = self._judge()
         asked = await ctx.ask(
-            judge,
-            ctx.fill(judge, first=one, second=other, criterion=self.criterion),
+            self,
+            ctx.fill(self, first=one, second=other, criterion=self.criterion),
             Purpose("compare", ctx.question.text, (one, other)),
             Comparison,
             index=nth(first, second),
@@ -295,10 +301,9 @@ class Rank(Asking, All):
         )
 
     async def _grade(self, ctx: Context, candidate: Candidate, index: int) -> Candidate:
-        judge = self._judge()
         asked = await ctx.ask(
-            judge,
-            ctx.fill(judge, candidate=candidate.text, criterion=self.criterion),
+            self,
+            ctx.fill(self, candidate=candidate.text, criterion=self.criterion),
             Purpose("score", ctx.question.text, (candidate.text,)),
             Grade,
             index=index,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
-from ..compiler.op import Amount, Asking, Calls, Context, Each, Flow
+from ..compiler.op import Amount, Asking, Calls, Context, Each, Flow, Shown
 from ..compiler.values import Candidate, Purpose
 from ._asks import answering, completion
 
@@ -45,12 +46,16 @@ class Refine(Asking, Each):
     variables: ClassVar[frozenset[str]] = frozenset({"question", "candidate", "critique"})
     required: ClassVar[frozenset[str]] = frozenset({"candidate"})
     default_prompt: ClassVar[str] = PROMPT
+    movable: ClassVar[bool] = True
 
     def flow(self, given: Flow) -> Flow:
         return Flow(given.count, tokens=completion(self), question=given.question)
 
     def calls(self, given: Flow) -> tuple[Calls, ...]:
         return (self.prices(given, given.count, shown=Amount(1, 1)),)
+
+    def shows(self, given: Flow) -> Mapping[str, Shown]:
+        return {"candidate": Shown(given.count.high), "critique": Shown(1, what="notes")}
 
     def roles(self) -> frozenset[str]:
         return frozenset({"revise"})

@@ -104,6 +104,9 @@ class Score(Asking, Each):
         scored = given.adding(scores=(self.name,))
         return scored if self.keep_at is None else scored.with_count(0, given.count.high)
 
+    def keeps(self) -> Literal["none", "some", "all"]:
+        return "all" if self.keep_at is None else "some"
+
     def calls(self, given: Flow) -> tuple[Calls, ...]:
         own = self.prompt or (PROMPT if self.by == "verdict" else "")
         shown = given.question + given.tokens + Amount(len(own) // 4, len(own) // 4)

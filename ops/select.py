@@ -50,6 +50,9 @@ class Select(All):
             must_carry(given, self.by, "by")
         return given.with_count(self._low(given), self.keep)
 
+    def keeps(self) -> Literal["none", "some", "all"]:
+        return "some"
+
     def least(self, given: Flow) -> int:
         return min(self.keep, given.count.low) if self.by == _FIRST else given.count.low
 

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from ..compiler.model import Capability
-from ..compiler.op import Amount, Asking, Calls, Context, Each, Flow
+from ..compiler.op import Amount, Asking, Calls, Context, Each, Flow, Shown
 from ..compiler.values import Candidate, Json, Purpose, Usage
 from ._asks import PARSED, Form, nth, with_repair
 
@@ -55,6 +55,7 @@ class Verify(Asking, Each):
     variables: ClassVar[frozenset[str]] = frozenset({"question", "candidate"})
     required: ClassVar[frozenset[str]] = frozenset({"candidate"})
     default_prompt: ClassVar[str] = PROMPT
+    movable: ClassVar[bool] = True
 
     votes: Annotated[int, Field(ge=1)] = 1
     """How many verdicts on each candidate."""
@@ -72,6 +73,12 @@ class Verify(Asking, Each):
 
     def prefers(self) -> Mapping[Capability, str]:
         return PARSED
+
+    def keeps(self) -> Literal["none", "some", "all"]:
+        return "all" if self.keep_at is None else "some"
+
+    def shows(self, given: Flow) -> Mapping[str, Shown]:
+        return {"candidate": Shown(given.count.high)}
 
     def roles(self) -> frozenset[str]:
         return frozenset({"verify"})

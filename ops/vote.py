@@ -72,6 +72,9 @@ class Vote(All):
         low = 0 if self.otherwise == "none" else min(1, given.count.low)
         return given.with_count(low, 1).adding(("vote",), ("votes", "no_answer"))
 
+    def keeps(self) -> Literal["none", "some", "all"]:
+        return "some"
+
     def window(self, given: Flow) -> int | None:
         return None if self.stop_at is None else self.ahead
 

@@ -46,6 +46,9 @@ class When(All):
         assert found is not None
         return found
 
+    def keeps(self) -> Literal["none", "some", "all"]:
+        return "all"
+
     def flow(self, given: Flow) -> Flow:
         if given.count.high == 0:
             raise Mismatch("a condition on nothing")

@@ -26,7 +26,7 @@ from .compiler.source import parse
 from .compiler.spec import Budget
 from .compiler.verify import ANY_QUESTION
 from .runtime.cache import Cache
-from .runtime.session import Session
+from .runtime.session import OnError, Session
 from .runtime.store import Store
 from .runtime.tools.toolbox import granted
 
@@ -43,16 +43,26 @@ def load(
     path: str | Path,
     *,
     question_tokens: int | None = None,
+    keys: Iterable[str] = (),
+    allow_unsandboxed: bool = False,
     tools: Mapping[str, Callable[..., Any]] | None = None,
     allow_tools: Iterable[str] = (),
 ) -> Pipeline:
     """Compile the pipeline in a YAML file. Raises `SpecError` with every fault of the file.
 
-    `question_tokens` is the longest question to price for; 512 if left out. `tools` and
-    `allow_tools` grant tools, as `Pipeline` has it.
+    `question_tokens` is the longest question to price for; 512 if left out. `keys` are the
+    environment variables whose keys it may send to the servers that it names. `allow_unsandboxed`
+    grants steps that say `sandbox: none` what they ask for, `tools` and `allow_tools` grant tools,
+    as `Pipeline` has it.
     """
     made = _plan(build_file(Path(path)), question_tokens)
-    return Pipeline(made, tools=tools, allow_tools=allow_tools)
+    return Pipeline(
+        made,
+        keys=keys,
+        allow_unsandboxed=allow_unsandboxed,
+        tools=tools,
+        allow_tools=allow_tools,
+    )
 
 
 def loads(
@@ -60,12 +70,13 @@ def loads(
     *,
     folder: str | Path = ".",
     question_tokens: int | None = None,
+    keys: Iterable[str] = (),
     tools: Mapping[str, Callable[..., Any]] | None = None,
     allow_tools: Iterable[str] = (),
 ) -> Pipeline:
     """Compile a pipeline from YAML text; `file:` names are looked up in `folder`. See `load`."""
     made = _plan(build(parse(text), Path(folder)), question_tokens)
-    return Pipeline(made, tools=tools, allow_tools=allow_tools)
+    return Pipeline(made, keys=keys, tools=tools, allow_tools=allow_tools)
 
 
 def _plan(graph: Graph, question_tokens: int | None) -> Plan:
@@ -89,11 +100,15 @@ class Pipeline:
         backends: Mapping[str, Backend] | None = None,
         listeners: Iterable[Listener] = (),
         cache: Cache | None = None,
+        keys: Iterable[str] = (),
+        allow_unsandboxed: bool = False,
         tools: Mapping[str, Callable[..., Any]] | None = None,
         allow_tools: Iterable[str] = (),
     ) -> None:
         """`backends` are ready ones by model name, instead of those the plan would open; `cache`
-        keeps replies for later runs, too. Both stay the caller's to close.
+        keeps replies for later runs, too. Both stay the caller's to close. `keys` are the
+        environment variables whose keys it may send to the servers that it names.
+        `allow_unsandboxed` grants steps that say `sandbox: none` what they ask for.
 
         `tools` are functions, by the names of tools, to be called for them whatever the pipeline
         says they are; `allow_tools` names those that may be called as it says, or is `["all"]`. A
@@ -101,9 +116,11 @@ class Pipeline:
         """
         self.plan = plan
         self._grants = granted(tools, allow_tools)
+        self._keys = tuple(keys)
         self._stores = (Store(cache),) if cache is not None else ()
         self._backends = backends
         self._listeners = tuple(listeners)
+        self._allow_unsandboxed = allow_unsandboxed
         self._runner: asyncio.Runner | None = None
         self._closing: finalize[[asyncio.Runner, _Sessions], Pipeline] | None = None
         self._sessions: _Sessions = WeakKeyDictionary()
@@ -133,16 +150,24 @@ class Pipeline:
         concurrency: int = 64,
         journal: str | Path | None = None,
         budget: Budget | None = None,
+        on_error: OnError = "fail",
     ) -> Iterator[Result]:
         """Answer many questions, `concurrency` at once; results in the order asked.
 
         With `journal`, replies are kept in that file as they arrive: called again after an
         interruption, with the same seed and file, it pays for nothing that had arrived. `budget` is
-        for all questions together, beside the pipeline's own for each.
+        for all questions together, beside the pipeline's own for each. The first question that
+        fails ends the batch; with `on_error="skip"` its result holds the `error`, and the others
+        are answered.
         """
         runner = self._here()
         results = self.amap(
-            questions, seed=seed, concurrency=concurrency, journal=journal, budget=budget
+            questions,
+            seed=seed,
+            concurrency=concurrency,
+            journal=journal,
+            budget=budget,
+            on_error=on_error,
         )
         try:
             while True:
@@ -161,12 +186,18 @@ class Pipeline:
         concurrency: int = 64,
         journal: str | Path | None = None,
         budget: Budget | None = None,
+        on_error: OnError = "fail",
     ) -> AsyncGenerator[Result, None]:
         """Answer many questions inside an event loop; results in the order asked. See `map`."""
         kept = None if journal is None else Cache(Path(journal))
         store = None if kept is None else Store(kept, paid=True)
         results = self._session().map(
-            questions, seed=seed, concurrency=concurrency, journal=store, budget=budget
+            questions,
+            seed=seed,
+            concurrency=concurrency,
+            journal=store,
+            budget=budget,
+            on_error=on_error,
         )
         try:
             async with aclosing(results):
@@ -227,6 +258,8 @@ class Pipeline:
                 listeners=self._listeners,
                 stores=self._stores,
                 tools=self._grants,
+                keys=self._keys,
+                allow_unsandboxed=self._allow_unsandboxed,
             )
             self._sessions[loop] = session
         return session

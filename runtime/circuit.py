@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import inf
 
 from ..compiler.errors import BackendError, Unreachable
 
@@ -12,10 +13,24 @@ __all__ = ["Circuit"]
 class Circuit:
     """Opens after so many failures in a row; after a pause lets one request try.
 
+    In a row are failures of requests sent since the last success: what was sent before it and fails
+    only now, as when many time out together, says nothing of the endpoint since. While open, only
+    what was sent since then counts, which is the trial.
+
     The circuit breaker of Nygard, Release It! (2007).
     """
 
-    __slots__ = ("_after", "_failed", "_last", "_name", "_now", "_opened", "_pause", "_trying")
+    __slots__ = (
+        "_after",
+        "_answered",
+        "_failed",
+        "_last",
+        "_name",
+        "_now",
+        "_opened",
+        "_pause",
+        "_trying",
+    )
 
     def __init__(
         self, name: str, now: Callable[[], float], *, after: int = 8, pause: float = 15.0
@@ -25,6 +40,7 @@ class Circuit:
         self._now = now
         self._after = after
         self._pause = pause
+        self._answered = -inf
         self._failed = 0
         self._last: BackendError | None = None
         self._opened: float | None = None
@@ -48,12 +64,15 @@ class Circuit:
 
     def succeeded(self) -> None:
         """A request was answered: the circuit closes."""
+        self._answered = self._now()
         self._failed = 0
         self._opened = None
         self._trying = False
 
-    def failed(self, error: BackendError) -> None:
-        """A request found the endpoint dead or failing."""
+    def failed(self, error: BackendError, sent: float) -> None:
+        """A request that was sent then found the endpoint dead or failing."""
+        if sent < self._answered or (self._opened is not None and sent <= self._opened):
+            return
         self._failed += 1
         self._last = error
         self._trying = False

@@ -13,12 +13,14 @@ from pydantic import BaseModel, ValidationError
 
 from ..backends.base import Draw, Request
 from ..compiler.answers import AnswerKind, answer_kind
+from ..compiler.execution import Limits, Outcome, Script, Tester
 from ..compiler.op import PLAIN, Asked, Asking, Reply, Wishes
 from ..compiler.template import Template
 from ..compiler.toolcalls import Called
 from ..compiler.values import Candidate, Json, Message, Origin, Purpose, Question, Tool, Usage
 from .fitting import fitted
 from .recall import through
+from .running import Running
 from .seeds import derive, numbered
 from .sending import Sending
 from .state import StepState
@@ -67,7 +69,7 @@ class StepContext:
         variables = asking.variables
         if question.fields:
             variables = variables.union(question.fields)
-        template = _template(asking.prompt or asking.default_prompt, variables)
+        template = _template(asking.wording, variables)
         return template.fill({**question.fields, **values, "question": question.text})
 
     async def sample(
@@ -132,6 +134,19 @@ class StepContext:
     async def call(self, tool: str, arguments: Mapping[str, Json], *, index: int) -> Called:
         """Call a tool; what becomes of it."""
         return await called(Site(self._state, self._place, index), tool, arguments)
+
+    async def execute(self, script: Script, limits: Limits, *, confined: bool = True) -> Outcome:
+        """Run a program in the sandbox."""
+        return await self._running(confined).execute(script, limits)
+
+    def tester(
+        self, tests: Sequence[str], limits: Limits, *, confined: bool = True
+    ) -> AbstractAsyncContextManager[Tester]:
+        """Make tests ready to be held against programs in the sandbox."""
+        return self._running(confined).tester(tests, limits)
+
+    def _running(self, confined: bool) -> Running:
+        return Running(self._state, -1 if self._place is None else self._place, confined)
 
     def candidate(
         self, reply: Reply, *, index: int, parents: Sequence[Candidate] = ()

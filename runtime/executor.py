@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from functools import cached_property
 
 from ..compiler.errors import (
+    BudgetExhausted,
     NoAnswer,
+    PolyarchError,
     RunError,
 )
 from ..compiler.graph import Node
@@ -17,8 +19,9 @@ from ..compiler.spec import Budget
 from ..compiler.values import Candidate, Json, Question
 from .context import first_error
 from .events import Bus
+from .executors import Executors
 from .gate import GatedStep
-from .ledger import Ledger
+from .ledger import BATCH, Ledger
 from .models import Models
 from .paths import Paths
 from .questions import recorded
@@ -69,25 +72,31 @@ class Program:
         stores: tuple[Store, ...],
         tools: Toolbox | Caller,
         outer: Ledger | None = None,
+        executors: Executors | None = None,
+        *,
+        keep_going: bool = False,
     ) -> Result:
         """Answer one question. `outer` is the account of the batch it belongs to.
 
-        Raises `StepFailed`, `BudgetExhausted`, `NoAnswer`; never an exception group.
+        Raises `StepFailed`, `BudgetExhausted`, `NoAnswer`; never an exception group. With
+        `keep_going` the result holds the error instead, but for that of a spent batch.
         """
-        run = Run(question, models, self._paths, seed, bus, stores, tools)
+        run = Run(question, models, self._paths, seed, bus, stores, tools, executors or Executors())
+        ledgers, start = _ledgers(self.plan, outer), run.now()
         try:
-            return await self._result(run, outer)
+            return await self._result(run, ledgers, start)
         except BaseExceptionGroup as group:
             failure: BaseException = first_error(group)
         except RunError as error:
             failure = error
         run.emit("failed", getattr(failure, "step", ""), -1, {"why": str(failure)})
+        if keep_going and isinstance(failure, PolyarchError) and not _spent_batch(failure):
+            return self._told(run, ledgers, start, (), failure)
         raise failure
 
-    async def _result(self, run: Run, outer: Ledger | None) -> Result:
+    async def _result(self, run: Run, ledgers: Mapping[str, Ledger], start: float) -> Result:
         """Start what the output needs, read it, and stop the rest."""
-        graph, start = self.plan.graph, run.now()
-        ledgers = _ledgers(self.plan, outer)
+        graph = self.plan.graph
         told: dict[str, Json] = {"pipeline": graph.name, "seed": run.seed}
         run.emit("started", "", -1, told | {"question": recorded(run.question)})
         for without in self._without:
@@ -101,15 +110,27 @@ class Program:
         self._check(run, candidates)
         seconds = run.now() - start
         run.emit("ended", "", -1, {"seconds": seconds, "candidates": len(candidates)})
+        return self._told(run, ledgers, start, candidates)
+
+    def _told(
+        self,
+        run: Run,
+        ledgers: Mapping[str, Ledger],
+        start: float,
+        candidates: tuple[Candidate, ...],
+        error: PolyarchError | None = None,
+    ) -> Result:
+        order = self.plan.graph.order
         return Result(
             run.question,
             candidates,
             ledgers[""].spent,
             run.unread,
-            "; ".join(run.stopped[name] for name in graph.order if name in run.stopped),
-            tuple(sorted(run.lost, key=lambda one: (graph.order.index(one.step), one.place))),
-            seconds,
+            "; ".join(run.stopped[name] for name in order if name in run.stopped),
+            tuple(sorted(run.lost, key=lambda one: (order.index(one.step), one.place))),
+            run.now() - start,
             run.happened,
+            error,
         )
 
     def _check(self, run: Run, candidates: tuple[Candidate, ...]) -> None:
@@ -129,6 +150,11 @@ class Program:
             state = StepState(run, wiring, derive(root, node.name), ledgers[node.scope])
             rows[node.name] = _row(wiring, _step(state, node, rows), rows)
         return rows
+
+
+def _spent_batch(error: PolyarchError) -> bool:
+    """Whether no other question of the batch could be answered, either."""
+    return isinstance(error, BudgetExhausted) and error.account == BATCH
 
 
 _NO_BUDGET = Budget()

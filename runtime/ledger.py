@@ -9,7 +9,10 @@ from ..compiler.errors import BudgetExhausted
 from ..compiler.spec import Budget
 from ..compiler.values import Usage, total
 
-__all__ = ["Ledger", "Reservation"]
+__all__ = ["BATCH", "Ledger", "Reservation"]
+
+BATCH = "the batch"
+"""The name of the account of many questions together."""
 
 
 class Reservation:
@@ -87,6 +90,7 @@ class Ledger:
         return BudgetExhausted(
             f"{account._name}: no answer within {account._budget.seconds:g} seconds",
             best=account._budget.on_budget == "best",
+            account=account._name,
         )
 
     async def reserve(self, wanted: Reservation) -> None:
@@ -165,4 +169,5 @@ class Ledger:
             f"{self._name}: the next request may need {getattr(wanted, unit):,g} {unit}, "
             f"and {limit - spent:,g} of {limit:,g} are left",
             best=self._budget.on_budget == "best",
+            account=self._name,
         )

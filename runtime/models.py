@@ -65,12 +65,15 @@ class Model:
         self.circuit.succeeded()
         self.limit.replied(seconds)
 
-    def failed(self, error: BackendError, *, dead: bool) -> None:
-        """A request failed; `dead` if that speaks against the endpoint."""
+    def failed(self, error: BackendError, sent: float | None, *, dead: bool) -> None:
+        """A request failed that was sent then, None if it never was; `dead` if that speaks against
+        the endpoint."""
+        if sent is None:
+            return
         if isinstance(error, RateLimited):
             self.limit.overloaded()
         if dead:
-            self.circuit.failed(error)
+            self.circuit.failed(error, sent)
         else:
             self.circuit.succeeded()
 
@@ -128,7 +131,9 @@ class Models:
         if opened is None:
             key = f"{spec.model} {sorted(spec.options.items())!r}"
             if key not in self._backends:
-                self._backends[key] = cast(Backend, module.open_backend(spec.name, spec.options))
+                made = cast(Backend, module.open_backend(spec.name, spec.options))
+                made.join(self._backends.values())
+                self._backends[key] = made
             opened = self._backends[key]
         model = self._opened[name] = Model(name, spec, opened, info)
         return model

@@ -11,7 +11,7 @@ from zlib import crc32
 from ..compiler.errors import InputError
 from ..compiler.names import nearest
 from ..compiler.spec import QuestionSpec
-from ..compiler.values import Content, Image, Json, Message, Question
+from ..compiler.values import Content, Image, Json, Message, Question, ToolCall
 
 __all__ = ["Asked", "as_question", "digest", "recorded", "restored"]
 
@@ -46,10 +46,7 @@ def recorded(question: Question) -> Mapping[str, Json]:
     """A question as a trace holds it, but for its id; `restored` undoes it."""
     told: dict[str, Json] = {"text": question.text}
     if question.messages != (Message("user", question.text),):
-        told["messages"] = [
-            {"role": message.role, "content": _as_parts(message.content)}
-            for message in question.messages
-        ]
+        told["messages"] = [_as_turn(message) for message in question.messages]
     if question.fields:
         told["fields"] = dict(question.fields)
     return told
@@ -74,7 +71,26 @@ def digest(messages: Sequence[Message]) -> int:
     crc = 0
     for message in messages:
         crc = crc32(message.text.encode("utf-8", "surrogatepass"), crc)
+        for call in message.calls:
+            told = f"{call.name}\x1f{call.arguments}"
+            crc = crc32(told.encode("utf-8", "surrogatepass"), crc)
     return crc
+
+
+def _as_turn(message: Message) -> Mapping[str, Json]:
+    turn: dict[str, Json] = {"role": message.role, "content": _as_parts(message.content)}
+    if message.calls:
+        turn["tool_calls"] = [
+            {
+                "id": call.id,
+                "type": "function",
+                "function": {"name": call.name, "arguments": call.arguments},
+            }
+            for call in message.calls
+        ]
+    if message.call:
+        turn["tool_call_id"] = message.call
+    return turn
 
 
 def _as_parts(content: Content) -> Json:
@@ -87,7 +103,10 @@ def _as_parts(content: Content) -> Json:
 
 
 def _content(question: Question) -> str:
-    return "\x1e".join(f"{m.role}\x1f{m.content!r}" for m in question.messages)
+    return "\x1e".join(
+        f"{m.role}\x1f{m.content!r}" + (f"\x1f{m.calls!r}{m.call}" if m.calls or m.call else "")
+        for m in question.messages
+    )
 
 
 def _text(given: str, spec: QuestionSpec) -> Question:
@@ -114,7 +133,26 @@ def _message(turn: Message | Mapping[str, Json], place: int) -> Message:
     role, content = turn.get("role"), turn.get("content")
     if role not in _ROLES:
         raise InputError(f"message {place}: the role is {role!r}, not one of {', '.join(_ROLES)}")
-    return Message(str(role), _parts(content, place))
+    calls = _calls(turn.get("tool_calls"), place)
+    call = turn.get("tool_call_id")
+    # A turn that only calls tools has no content.
+    said = "" if content is None and calls else _parts(content, place)
+    return Message(str(role), said, calls, call if isinstance(call, str) else "")
+
+
+def _calls(told: Json, place: int) -> tuple[ToolCall, ...]:
+    if told is None:
+        return ()
+    if not isinstance(told, Sequence):
+        raise InputError(f"message {place}: tool_calls is no list")
+    return tuple(_call(call, place) for call in told)
+
+
+def _call(call: Json, place: int) -> ToolCall:
+    match call:
+        case {"id": str(id), "function": {"name": str(name), "arguments": str(arguments)}}:
+            return ToolCall(id, name, arguments)
+    raise InputError(f"message {place}: a tool call has an id and a function, of text")
 
 
 def _parts(content: Json, place: int) -> Content:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from ..compiler.errors import PolyarchError
 from ..compiler.values import Candidate, Json, Question, Usage
 from .events import Event, Happening, canonical
 
@@ -27,7 +28,8 @@ class Result:
     `usage` is all that was charged, `unread` the part of it spent on draws that no step read
     because a decision came first (it depends on timing; nothing else does). `stopped` says in one
     line why a step stopped early, "" if none did; `lost` what failed and was gone on without.
-    `seconds` is wall time.
+    `seconds` is wall time. `error` is what the run ended with, of a batch that goes on after
+    questions that fail; there are no candidates then.
     """
 
     question: Question
@@ -39,6 +41,7 @@ class Result:
     seconds: float
     happened: Sequence[Happening] = field(repr=False)
     """The trace as the run kept it."""
+    error: PolyarchError | None = None
 
     @property
     def trace(self) -> tuple[Event, ...]:
@@ -77,12 +80,18 @@ class Result:
             "candidates": [_candidate(candidate) for candidate in self.candidates],
             "stopped": self.stopped,
             "lost": [{"step": one.step, "place": one.place, "why": one.why} for one in self.lost],
+            **self._failed(),
             "usage": read,
             "timing": {
                 "seconds": round(self.seconds, 6),
                 "unread": _usage(self.unread, Usage()),
             },
         }
+
+    def _failed(self) -> dict[str, Json]:
+        if self.error is None:
+            return {}
+        return {"error": {"code": self.error.code, "message": str(self.error)}}
 
     def canonical(self) -> list[Json]:
         """The trace without what depends on timing."""

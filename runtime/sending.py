@@ -120,6 +120,7 @@ class Sending:
 
     async def _attempt(self) -> None:
         model, step, run = self._model, self._step, self._run
+        self._sent = None
         reserved = await self._reserve() if step.ledger.limited else None
         try:
             if model.rates is not None:
@@ -308,7 +309,6 @@ class Sending:
                 self._charge(index, self._spent(index, 0.0))
                 self._texts[index] = ""
                 self._tokens[index] = 0
-        self._sent = None
         self._gathered = None
         self._prompt = self._cached = 0
         self._step.ledger.settle(reserved, self._usage)
@@ -318,7 +318,7 @@ class Sending:
         """Wait for the next attempt, or turn to the next fallback model; its number. Raises `error`
         if nothing is left to try."""
         model, run = self._model, self._run
-        model.failed(error, dead=isinstance(error, _DEAD))
+        model.failed(error, self._sent, dead=isinstance(error, _DEAD))
         if self._told:
             raise error  # what was read of it cannot be taken back
         wait = model.retry.wait(error, attempt, run.jitter)

@@ -6,15 +6,19 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Mapping
 from contextlib import aclosing
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self, TypeAlias
 
 from ..backends.base import Backend
+from ..compiler.execution import Executor
 from ..compiler.plan import Plan
 from ..compiler.spec import Budget
+from ..compiler.unpriced import refuse_dollars
 from ..compiler.values import Question
 from .events import Bus, Event, Listener
 from .executor import Program
-from .ledger import Ledger
+from .executors import Executors, refuse_unconfined
+from .keys import allowed_keys, refuse_keys
+from .ledger import BATCH, Ledger
 from .models import Models
 from .ordered import in_order
 from .questions import Asked, as_question
@@ -23,14 +27,17 @@ from .store import Store
 from .tools.calling import Caller
 from .tools.toolbox import NO_GRANTS, Grants, Toolbox
 
-__all__ = ["Session"]
+__all__ = ["OnError", "Session"]
+
+OnError: TypeAlias = Literal["fail", "skip"]
+"""What becomes of a batch when a question fails: it ends, or goes on without its answer."""
 
 
 class Session:
     """Answers questions with one plan, inside one event loop. An async context manager.
 
     Models open on first use and close with the session. Refuses a plan whose lower bound does not
-    fit its budget: `PlanRefused`.
+    fit its budget, or would send a key that nobody allowed: `PlanRefused`.
     """
 
     def __init__(
@@ -41,13 +48,25 @@ class Session:
         listeners: Iterable[Listener] = (),
         stores: Iterable[Store] = (),
         tools: Grants | Caller = NO_GRANTS,
+        keys: Iterable[str] = (),
+        executor: Executor | None = None,
+        allow_unsandboxed: bool = False,
     ) -> None:
         """`backends` are ready ones by model name, instead of those the plan would open; `stores`
-        hold replies that need not be asked for. Both stay the caller's to close. `tools` are
-        grants, or what a trace holds of their calls. Raises `PlanRefused`, also for a tool that was
-        not granted."""
+        hold replies that need not be asked for. Both stay the caller's to close. `keys` are the
+        environment variables whose keys the plan's models may send. `executor` runs programs
+        instead of the sandbox; `allow_unsandboxed` lets steps that say so run them with nothing
+        around them. `tools` are grants, or what a trace holds of their calls. Raises `PlanRefused`,
+        also for a tool that was not granted."""
         plan.refuse()
-        self._tools = Toolbox(plan, tools) if isinstance(tools, Grants) else tools
+        if not allow_unsandboxed:
+            refuse_unconfined(plan)
+        self._executors = Executors(executor)
+        allowed = allowed_keys(keys)
+        self._tools = Toolbox(plan, tools, allowed) if isinstance(tools, Grants) else tools
+        ready = backends or {}
+        opened = {name: spec for name, spec in plan.graph.models.items() if name not in ready}
+        refuse_keys(opened, allowed)
         self._stores = tuple(stores)
         self.plan = plan
         self._program = Program(plan)
@@ -63,12 +82,24 @@ class Session:
         listeners: Iterable[Listener] = (),
         journal: Store | None = None,
         batch: Ledger | None = None,
+        keep_going: bool = False,
     ) -> Result:
-        """Answer one question. Raises `InputError` and what the run raises."""
+        """Answer one question. Raises `InputError`, and what the run raises unless `keep_going`:
+        then that is the result's `error`, but for a batch whose budget is spent."""
         shaped = as_question(question, self.plan.graph.question, id)
         bus = Bus((*self._listeners, *listeners))
         stores = self._stores if journal is None else (journal, *self._stores)
-        return await self._program.run(shaped, self._models, seed, bus, stores, self._tools, batch)
+        return await self._program.run(
+            shaped,
+            self._models,
+            seed,
+            bus,
+            stores,
+            self._tools,
+            batch,
+            self._executors,
+            keep_going=keep_going,
+        )
 
     async def map(
         self,
@@ -78,20 +109,28 @@ class Session:
         concurrency: int = 64,
         journal: Store | None = None,
         budget: Budget | None = None,
+        on_error: OnError = "fail",
     ) -> AsyncGenerator[Result, None]:
         """Answer many questions, at most `concurrency` at once; results in the order asked.
 
         Questions are taken from the iterable only as they can be started, so memory does not grow
-        with their number. The first error ends the batch and stops the others. `journal` keeps what
+        with their number. The first error ends the batch and stops the others; with `skip`, a
+        question that fails is a result with its `error`, in its place. `journal` keeps what
         arrives, and what it already holds is not asked for again. `budget` is for all of them
-        together, beside the pipeline's own for each.
+        together, beside the pipeline's own for each; it may limit dollars only where all prices
+        are known: `PlanRefused`.
         """
-        batch = None if budget is None else Ledger("the batch", budget)
+        if budget is not None:
+            refuse_dollars(self.plan.graph, budget)
+        batch = None if budget is None else Ledger(BATCH, budget)
+        skip = on_error == "skip"
 
         async def answer(numbered: tuple[int, Asked]) -> Result:
             number, question = numbered
             id = question.id if isinstance(question, Question) else str(number)
-            return await self.ask(question, seed=seed, id=id, journal=journal, batch=batch)
+            return await self.ask(
+                question, seed=seed, id=id, journal=journal, batch=batch, keep_going=skip
+            )
 
         async with aclosing(in_order(answer, _numbered(questions), concurrency)) as answers:
             async for _, result in answers:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..compiler.values import NOTHING, Json, Question, Usage, total
 from .events import Bus, Event, Happening
+from .executors import Executors
 from .ledger import Ledger
 from .models import Models
 from .paths import Paths
@@ -37,6 +38,7 @@ class Run:
         bus: Bus,
         stores: tuple[Store, ...],
         tools: Toolbox | Caller,
+        executors: Executors,
     ) -> None:
         self.question = question
         self.models = models
@@ -47,6 +49,8 @@ class Run:
         """Where replies may be that need not be asked for."""
         self.tools = tools
         """What may be called, or what a trace holds of that."""
+        self.executors = executors
+        """Where programs run."""
         self.group = TaskGroup()
         """Everything of this run happens in it."""
         self.now = get_running_loop().time

@@ -10,7 +10,8 @@ In a process of its own, with the replies of `answers`:
     python tests/server.py --port 0 --latency 0.1 --faults 0.3
 
 which prints its port; `serving(...)` starts one and stops it. It speaks /v1/chat/completions and
-/v1/completions, streamed and whole, and tells over HTTP what it saw: /count and /log.
+/v1/completions, streamed and whole; with `Raw` replies also /v1/embeddings and /pooling. It tells
+over HTTP what it saw: /count and /log.
 """
 
 from __future__ import annotations
@@ -114,10 +115,11 @@ class Server:
     ) -> None:
         """`latency` is seconds to the first byte, `pace` between tokens (words). A share `faults`
         of the requests fails, each in one of the ways of `FAULTS`, decided by `seed`, the body and
-        how often it came. `keep` remembers the bodies."""
+        how often it came. `keep` remembers bodies, headers, paths."""
         self.rows: list[Row] = []
         self.bodies: list[dict[str, Any]] = []
         self.headers: list[Mapping[str, str]] = []
+        self.paths: list[str] = []
         self.url = ""
         self._reply = reply
         self._latency = latency
@@ -139,6 +141,8 @@ class Server:
         app = web.Application(client_max_size=1 << 26)
         app.router.add_post("/v1/chat/completions", self._answer)
         app.router.add_post("/v1/completions", self._answer)
+        app.router.add_post("/v1/embeddings", self._answer)
+        app.router.add_post("/pooling", self._answer)
         app.router.add_get("/count", self._tell_count)
         app.router.add_get("/log", self._tell_log)
         # A handler is cancelled when its client goes: that is what an engine's abort is here.
@@ -209,6 +213,7 @@ class Server:
         if self._keep:
             self.bodies.append(body)
             self.headers.append(dict(request.headers))
+            self.paths.append(request.path)
         prompt = _prompt(body)
         if BAD in prompt:
             row.status = 400
@@ -254,8 +259,8 @@ class Server:
 
 
 def _prompt(body: Mapping[str, Any]) -> str:
-    if "prompt" in body:
-        return str(body["prompt"])
+    if "prompt" in body or "input" in body:
+        return str(body.get("prompt") or body.get("input"))
     content = body["messages"][-1]["content"]
     if isinstance(content, str):
         return content

@@ -62,7 +62,7 @@ def test_commands_exist_and_compile_prints_what_is_shown(
     (tmp_path / "checked_vote.yaml").write_text(shown)
     (tmp_path / "misspelt.yaml").write_text(shown.replace("op: verify", "op: verfy"))
     monkeypatch.chdir(tmp_path)
-    for command in re.findall(r"^\$ polyarch (\w+)", text, re.MULTILINE):
+    for command in re.findall(r"^\$ polyarch ([\w-]+)", text, re.MULTILINE):
         assert command in COMMANDS
     if found := re.match(r"\$ polyarch (compile \S+)\n(.+)", text, re.DOTALL):
         printed = CliRunner().invoke(cli, found[1].split()).output

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Mapping
 
 import pytest
+from sandboxed import needs_sandbox
 
 import polyarch
 from polyarch import pipelines
@@ -24,8 +26,25 @@ REPLIES = {
 }
 
 
-def reply(request: Request, draw: Draw) -> Script:
-    text = REPLIES[request.purpose.role]
+PROGRAM = "def apples(): return 12 - 2"
+CODE_REPLIES = {
+    "solve": f"```python\n{PROGRAM}\n```",
+    "write_tests": json.dumps({"tests": ["assert apples() == 10", "assert apples() > 0"]}),
+}
+PRINTING_REPLIES = {"solve": "```python\nprint(12 - 2)\n```"}
+EXECUTING = {
+    "codet": (CODE_REPLIES, PROGRAM),
+    "program_of_thought": (PRINTING_REPLIES, "10"),
+    "unit_test_rank": (CODE_REPLIES, PROGRAM),
+    "until_tests_pass": (CODE_REPLIES, PROGRAM),
+}
+"""Those that run programs: what their models say, and what comes out."""
+
+TASK = "Tom has 12 apples. Tom loses 2. How many apples does Tom have?"
+
+
+def reply(request: Request, draw: Draw, replies: Mapping[str, str]) -> Script:
+    text = replies[request.purpose.role]
     return Script(
         text,
         logprobs=() if request.logprobs is None else (TokenLogprob(text, -0.5),),
@@ -35,21 +54,27 @@ def reply(request: Request, draw: Draw) -> Script:
 
 @pytest.mark.parametrize("name", pipelines.names())
 def test_it_answers_within_its_bounds(name: str) -> None:
+    if name in EXECUTING:
+        needs_sandbox()
+    replies, answer = EXECUTING.get(name, (REPLIES, "10"))
     plan = polyarch.load(pipelines.path(name)).plan
-    asked = dict.fromkeys(plan.graph.models, Scripted(reply))
+    backend = Scripted(lambda request, draw: reply(request, draw, replies))
+    asked = dict.fromkeys(plan.graph.models, backend)
+    record = {"task": TASK, "tests": ["assert apples() == 10"]}
     with polyarch.Pipeline(plan, backends=asked) as pipe:
-        result = pipe("Tom has 12 apples. Tom loses 2. How many apples does Tom have?")
-    assert str(result) == "10"
+        result = pipe(record if plan.graph.question.kind == "record" else TASK)
+    assert str(result) == answer
     assert plan.total.calls.low <= result.usage.calls <= plan.total.calls.high
 
 
 @pytest.mark.parametrize("name", pipelines.names())
-def test_it_says_what_it_is_and_runs_without_a_key(name: str) -> None:
+def test_it_says_what_it_is_and_needs_no_key_unless_it_writes_programs(name: str) -> None:
     graph = polyarch.load(pipelines.path(name)).plan.graph
     assert graph.name == name
     assert graph.about.endswith(".")
     assert graph.source.endswith(")")
-    assert {model.model for model in graph.models.values()} == {"embedded/abacus"}
+    asked = "openai/gpt-4o-mini" if name in EXECUTING else "embedded/abacus"
+    assert {model.model for model in graph.models.values()} == {asked}
 
 
 def test_a_pipeline_is_an_attribute_and_loaded_once() -> None:

@@ -7,11 +7,13 @@ set. Nothing of this needs the network, or aiohttp, before the first request.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
 
 from ...compiler.errors import MissingPackage
 from ...compiler.values import Json
 from ..base import Backend, Capability, ModelInfo
+from ..prices import listed
 from .options import Options, checked
 
 __all__ = ["BY_OPTION", "OFFERS", "Options", "info", "open_backend"]
@@ -23,6 +25,7 @@ OFFERS = frozenset(
         Capability.STOP,
         Capability.CANCEL,
         Capability.IMAGES,
+        Capability.TOOLS,
     }
 )
 """Where no option takes it away."""
@@ -32,14 +35,26 @@ BY_OPTION: Mapping[Capability, str] = MappingProxyType(
         Capability.LOGPROBS: "options: {logprobs: true}",
         Capability.CONTINUATION: "options: {continuation: true}",
         Capability.SEED: "options: {seed: true}",
+        Capability.PROMPT_LOGPROBS: "options: {prompt_logprobs: true}",
+        Capability.GUIDED_REGEX: "options: {guided: vllm}",
+        Capability.GUIDED_GRAMMAR: "options: {guided: vllm}",
+        Capability.GUIDED_CHOICE: "options: {guided: vllm}",
+        Capability.THINKING: "options: {thinking: thinking_token_budget}",
+        Capability.EMBEDDINGS: "options: {api: embeddings}",
+        Capability.REWARD: "options: {api: reward}",
     }
 )
 """Where the server has it."""
 
 
 def info(model: str, options: Mapping[str, Json]) -> ModelInfo:
-    """What the options say of the model. Raises `BadRequest`."""
-    return checked(model, options).info
+    """What the options say of the model; for OpenAI's own, litellm's table has the price, where it
+    is installed. Raises `BadRequest`."""
+    settings = checked(model, options)
+    known = listed(f"openai/{model}") if settings.openai else None
+    if known is None or known.price is None:
+        return replace(settings.info, priced=False)
+    return replace(settings.info, price=known.price)
 
 
 def open_backend(model: str, options: Mapping[str, Json]) -> Backend:

@@ -15,10 +15,12 @@ import aiohttp
 from yarl import URL
 
 from ...compiler.values import Image
+from ..apart import apart
 from ..base import Backend, Draw, Piece, Request
 from .body import body
 from .faults import Faults
 from .metrics import waiting_in
+from .numbers import read_numbers
 from .options import Options
 from .reading import Reading
 from .sse import Events
@@ -42,21 +44,24 @@ class OpenAI(Backend):
     """A model behind an OpenAI-compatible endpoint, over pooled connections.
 
     Closing the generator of a request closes its connection, which is how such servers are told to
-    stop. Where one request may not ask for several draws, it is sent as several.
+    stop. Where one request may not ask for several draws, it is sent as several; what nobody says
+    is found out with the first such request.
     """
 
     def __init__(self, model: str, options: Options) -> None:
         self._model = model
         self._options = options
         self._faults = Faults(f"openai/{model} at {options.base_url}", options.key_name)
-        path = "chat/completions" if options.api == "chat" else "completions"
-        self._url = URL(f"{options.base_url}/{path}")
+        self._url = URL(_address(options))
+        self._together = options.together
+        """Whether several draws are asked for in one request; None until that was tried."""
         self._client: aiohttp.ClientSession | None = None
 
     def generate(self, request: Request) -> AsyncGenerator[Piece, None]:
         """Answer a request, with a piece for each draw that something arrived of."""
-        apart = len(request.draws) > 1 and not self._options.together
-        return self._apart(request) if apart else self._one(request)
+        if len(request.draws) == 1 or self._together:
+            return self._one(request)
+        return self._tried(request) if self._together is None else apart(self._one, request)
 
     def prompt_tokens(self, request: Request) -> int:
         """An upper bound: bytes of text; for an image what most models need at most."""
@@ -69,11 +74,13 @@ class OpenAI(Backend):
         schema = 0
         if request.schema is not None and self._options.guided == "response_format":
             schema = len(json.dumps(request.schema))  # OpenAI puts it into the prompt
+        tools = sum(len(f"{t.name}{t.about}{json.dumps(t.parameters)}") for t in request.tools)
+        calls = sum(len(f"{c.name}{c.arguments}") for m in request.messages for c in m.calls)
         text = super().prompt_tokens(request) + len(request.prefix.encode())
-        return text + schema + _PER_IMAGE * images
+        return text + schema + tools + calls + _PER_IMAGE * images
 
     async def waiting(self) -> int | None:
-        """How many requests wait in vLLM's queue; None where its metrics cannot be read."""
+        """How many requests wait in the server's queue; None where its metrics cannot be read."""
         if not self._options.metrics or self._client is None:
             return None
         url = URL(self._options.base_url.removesuffix("/v1") + "/metrics")
@@ -90,29 +97,27 @@ class OpenAI(Backend):
         if client is not None:
             await client.close()
 
-    async def _one(self, request: Request) -> AsyncGenerator[Piece, None]:
-        """One HTTP request."""
+    async def _one(
+        self, request: Request, left: list[Draw] | None = None
+    ) -> AsyncGenerator[Piece, None]:
+        """One HTTP request. Draws that the server leaves out are put into `left`, if given."""
         fields = body(self._model, self._options, request, self._faults)
         response = await self._post(json.dumps(fields).encode())
         try:
             if response.status != 200:
                 said = await self._whole(response, _EXCERPT)
+                if left is not None and self._faults.about_n(response.status, said):
+                    left += request.draws
+                    return
                 raise self._faults.answered(response.status, response.headers, said)
+            if request.wants != "text":
+                yield read_numbers(await self._whole(response), request, self._faults)
+                return
             reading = Reading(request, self._faults)
-            if response.content_type == "application/json":
-                reading.take(await self._whole(response) or b"{}", whole=True)
-            else:
-                events = Events(self._faults)
-                while not reading.done and (block := await self._block(response)):
-                    try:
-                        for data in events.feed(block):
-                            reading.take(data)
-                    finally:  # what came before a failure is charged, too
-                        for piece in reading.pieces():
-                            yield piece
-                if not reading.done:
-                    for data in events.end():
-                        reading.take(data)
+            async for piece in self._read(response, reading):
+                yield piece
+            if left is not None:
+                left += reading.leave_out()
             for piece in reading.end():
                 yield piece
             if reading.done and not response.content.at_eof():
@@ -120,43 +125,36 @@ class OpenAI(Backend):
         finally:
             response.close()
 
-    async def _apart(self, request: Request) -> AsyncGenerator[Piece, None]:
-        """An HTTP request for each draw, all at once. The first draw ends last, since it is charged
-        with all their prompts."""
-        told: asyncio.Queue[Piece | asyncio.Task[None]] = asyncio.Queue()
-        first = request.draws[0].index
-        tasks = [asyncio.create_task(self._collect(request, d, told)) for d in request.draws]
-        for task in tasks:
-            task.add_done_callback(told.put_nowait)
-        last: Piece | None = None
-        left = len(tasks)
-        try:
-            while left:
-                got = await told.get()
-                if isinstance(got, asyncio.Task):
-                    got.result()
-                    left -= 1
-                    continue
-                if got.prompt_tokens and got.draw != first:
-                    yield Piece(first, "", got.prompt_tokens, got.cached_tokens)
-                    got = replace(got, prompt_tokens=0, cached_tokens=0)
-                if got.draw == first and got.finish:
-                    last = got
-                else:
-                    yield got
-            if last is not None:
-                yield last
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+    async def _read(
+        self, response: aiohttp.ClientResponse, reading: Reading
+    ) -> AsyncGenerator[Piece, None]:
+        """What a success says, as it comes."""
+        if response.content_type == "application/json":
+            reading.take(await self._whole(response) or b"{}", whole=True)
+            return
+        events = Events(self._faults)
+        while not reading.done and (block := await self._block(response)):
+            try:
+                for data in events.feed(block):
+                    reading.take(data)
+            finally:  # what came before a failure is charged, too
+                for piece in reading.pieces():
+                    yield piece
+        if not reading.done:
+            for data in events.end():
+                reading.take(data)
 
-    async def _collect(
-        self, request: Request, draw: Draw, told: asyncio.Queue[Piece | asyncio.Task[None]]
-    ) -> None:
-        async with aclosing(self._one(replace(request, draws=(draw,)))) as pieces:
+    async def _tried(self, request: Request) -> AsyncGenerator[Piece, None]:
+        """All draws in one request, and those that the server leaves out apart, now and always."""
+        left: list[Draw] = []
+        async with aclosing(self._one(request, left)) as pieces:
             async for piece in pieces:
-                told.put_nowait(piece)
+                yield piece
+        self._together = not left
+        if left:
+            async with aclosing(apart(self._one, replace(request, draws=tuple(left)))) as pieces:
+                async for piece in pieces:
+                    yield piece
 
     async def _post(self, encoded: bytes) -> aiohttp.ClientResponse:
         client = self._client or self._open()
@@ -218,6 +216,17 @@ class OpenAI(Backend):
         if not (key.isascii() and key.isprintable()):
             raise self._faults.no_key(f"what {name} holds cannot be one")
         return key
+
+
+def _address(options: Options) -> str:
+    """Where requests go."""
+    match options.api:
+        case "chat":
+            return f"{options.base_url}/chat/completions"
+        case "reward":
+            return options.base_url.removesuffix("/v1") + options.reward_path
+        case other:
+            return f"{options.base_url}/{other}"
 
 
 def _proxy(url: str) -> str | None:

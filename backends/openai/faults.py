@@ -6,9 +6,6 @@ import json
 import os
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-from math import isfinite
 
 import aiohttp
 
@@ -23,8 +20,9 @@ from ...compiler.errors import (
     Unauthorized,
     Unreachable,
 )
+from ..words import TOO_LONG, one_line, retry_after
 
-__all__ = ["KINDS", "WORDS", "Faults", "retry_after"]
+__all__ = ["KINDS", "WORDS", "Faults"]
 
 KINDS: Mapping[int, type[BackendError]] = {
     400: BadRequest,
@@ -57,15 +55,9 @@ WORDS: Mapping[str, int] = {
 _REFUSED = frozenset({400, 413, 422})
 """Statuses of a request that may be too long."""
 
-_TOO_LONG = re.compile(
-    r"context[ _-]?(?:length|window|size)|max(?:imum)? (?:model|context|prompt|input)[ _]len"
-    r"|max_model_len|too (?:long|many (?:input |prompt )?tokens)|input token count"
-    r"|longer than the|reduce the length",
-    re.IGNORECASE,
+_ABOUT_N = re.compile(
+    r"""(?:parameter|argument|field)s?:? *["'`]?n\b|(?:^|[\s"'`])n["'`]? *(?:>|=|must|is|can)"""
 )
-
-_SHOWN = 300
-"""Characters shown of what a server said."""
 
 
 class Faults:
@@ -89,6 +81,13 @@ class Faults:
         if 300 <= status < 400:
             said = f"it redirects to {headers.get('Location', 'nowhere').split('?')[0]}"
         return self._made(status, code, said, retry_after(headers))
+
+    def about_n(self, status: int, body: bytes) -> bool:
+        """Whether a request is refused because it asks for several draws."""
+        if status not in _REFUSED:
+            return False
+        _, said = _error(body)
+        return _param(body) == "n" or _ABOUT_N.search(said) is not None
 
     def told(self, error: object) -> BackendError:
         """The error for an error object in the middle of a success."""
@@ -127,7 +126,7 @@ class Faults:
         if kind is Unauthorized:
             # Servers quote keys, in part.
             return Unauthorized(f"{self._name} refuses {self._the_key()} ({status})")
-        if code == "context_length_exceeded" or (status in _REFUSED and _TOO_LONG.search(said)):
+        if code == "context_length_exceeded" or (status in _REFUSED and TOO_LONG.search(said)):
             kind = TooLong
         said = self._clean(said) or "without a word"
         return kind(f"{self._name} answered {status}: {said}", retry_after=after)
@@ -142,34 +141,7 @@ class Faults:
     def _clean(self, said: str) -> str:
         if self._key:
             said = said.replace(self._key, "[key]")
-        said = " ".join(said.split())
-        return said if len(said) <= _SHOWN else said[:_SHOWN] + "…"
-
-
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """The seconds that a server asks to wait: `retry-after-ms`, else Retry-After, in seconds or as
-    a date. None for what cannot be read."""
-    milliseconds = _number(headers.get("retry-after-ms", ""))
-    if milliseconds is not None:
-        return milliseconds / 1000
-    told = headers.get("Retry-After", "")
-    seconds = _number(told)
-    if seconds is not None or not told:
-        return seconds
-    try:
-        at = parsedate_to_datetime(told)
-    except ValueError:
-        return None
-    at = at if at.tzinfo is not None else at.replace(tzinfo=UTC)
-    return max(0.0, (at - datetime.now(UTC)).total_seconds())
-
-
-def _number(text: str) -> float | None:
-    try:
-        number = float(text)
-    except ValueError:
-        return None
-    return max(0.0, number) if isfinite(number) else None
+        return one_line(said)
 
 
 def _reason(error: aiohttp.ClientConnectorError) -> str:
@@ -190,6 +162,16 @@ def _error(body: bytes) -> tuple[str | int, str]:
         # {"error": …} of OpenAI; the error itself, of old vLLM; {"detail": …} of FastAPI.
         return _fields(value.get("error") or value)
     return "", json.dumps(value)
+
+
+def _param(body: bytes) -> object:
+    """The field that a failure names."""
+    try:
+        value = json.loads(body)
+    except ValueError:
+        return None
+    error = value.get("error") if isinstance(value, dict) else None
+    return error.get("param") if isinstance(error, dict) else None
 
 
 def _fields(error: object) -> tuple[str | int, str]:

@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from ...compiler.errors import BadRequest
 from ...compiler.model import Capability, ModelInfo
-from ...compiler.names import nearest
 from ...compiler.values import Json
+from .. import settings
+from ..settings import address, more_fields, open_headers
 
 __all__ = ["Options", "checked"]
 
 _OPENAI = "https://api.openai.com/v1"
 _KEY = "OPENAI_API_KEY"
 
-_SECRET = frozenset({"api-key", "authorization", "cookie", "proxy-authorization", "x-api-key"})
-"""Headers that hold keys."""
-
 _WRITTEN = frozenset(
     {
-        *("max_completion_tokens", "max_tokens", "messages", "model", "n", "prompt", "seed"),
-        *("stop", "stream", "stream_options", "temperature", "top_p"),
+        *("input", "max_completion_tokens", "max_tokens", "messages", "model", "n", "polyarch"),
+        *("prompt", "seed", "stop", "stream", "stream_options", "temperature", "tools", "top_p"),
     }
 )
 """Fields of a body that have a place of their own in a pipeline."""
@@ -45,13 +41,17 @@ class Options(BaseModel):
     OpenAI itself; no other server is sent a key that was not named for it."""
     headers: Mapping[str, str] = Field(default_factory=dict)
     """More headers, without secrets."""
-    api: Literal["chat", "completions"] = "chat"
-    """`completions` sends the messages' texts as one plain prompt: for base models."""
+    api: Literal["chat", "completions", "embeddings", "reward"] = "chat"
+    """What is asked of the server. `completions` sends the messages' texts as one plain prompt: for
+    base models. `embeddings` and `reward` ask for numbers instead of a text."""
+    reward_path: Annotated[str, Field(pattern=r"^/\S+$")] = "/pooling"
+    """Where rewards are, beside `/v1`: vLLM's `/pooling`; its `/classify` answers, too."""
     stream: bool = True
     """Whether replies come piece by piece. Whole ones cost less, but what was spent on a request
     that is cut short is then a guess."""
     n: bool | None = None
-    """Whether one request may ask for several draws. Left out: yes, unless `seed` is on."""
+    """Whether one request may ask for several draws. Left out: no with `seed`, else as the first
+    such request shows: what a server leaves out (Ollama, llama.cpp) or refuses is asked apart."""
     seed: bool = False
     """Whether each draw's seed is sent. A request takes one: with `n: true` as well it is that of
     its first draw, and the server must make the others differ (vLLM adds 1, 2, …)."""
@@ -63,8 +63,21 @@ class Options(BaseModel):
     `concurrency: adaptive` heeds it."""
     logprobs: bool = False
     """Whether the server tells the probabilities of tokens."""
+    prompt_logprobs: bool = False
+    """Whether the server tells the probabilities of the prompt's tokens, as vLLM does."""
     guided: Literal["response_format", "vllm", "none"] = "response_format"
-    """How a reply is bound to a JSON Schema."""
+    """How a reply is bound to a form: `response_format` knows JSON Schemas, `vllm` also regular
+    expressions, grammars and choices, in the field `structured_outputs`."""
+    tools: bool = True
+    """Whether the model may be given tools; only in chats."""
+    images: bool = True
+    """Whether the model may be shown images; only in chats."""
+    thinking: Annotated[str, Field(pattern=r"^[a-z_]+(\.[a-z_]+)*$")] | None = None
+    """The field of the body that bounds reasoning, in tokens: vLLM's `thinking_token_budget`, or
+    `chat_template_kwargs.thinking_budget`. Left out, reasoning cannot be bounded."""
+    purpose: bool = False
+    """Whether each request says what it is for in the field `polyarch`: for `polyarch serve-model`,
+    whose model may have prompts of its own for each role."""
     continuation: bool = False
     """Whether a chat may end with the beginning of the reply (vLLM's `continue_final_message`)."""
     limit: Literal["max_tokens", "max_completion_tokens"] | None = None
@@ -87,35 +100,17 @@ class Options(BaseModel):
     @field_validator("base_url")
     @classmethod
     def _is_an_address(cls, url: str) -> str:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError("is an address like https://host:port/v1")
-        if parts.username is not None or parts.password is not None:
-            raise ValueError("must hold no user and password: name the key's variable in key_env")
-        if parts.query or parts.fragment:
-            raise ValueError("ends with its path: no ? and no #")
-        return url.rstrip("/")
+        return address(url)
 
     @field_validator("headers")
     @classmethod
     def _holds_no_secrets(cls, headers: Mapping[str, str]) -> Mapping[str, str]:
-        for name, value in headers.items():
-            if name.lower() in _SECRET:
-                raise ValueError(f"{name} is for keys: name the key's variable in key_env")
-            if not (name + value).isprintable():
-                raise ValueError(f"{name!r} holds a character that no header can")
-        return headers
+        return open_headers(headers)
 
     @field_validator("extra")
     @classmethod
     def _adds_only(cls, extra: Mapping[str, Any]) -> Mapping[str, Any]:
-        if taken := sorted(_WRITTEN & extra.keys()):
-            raise ValueError(f"{taken[0]} is written by polyarch")
-        try:
-            json.dumps(extra)
-        except TypeError as error:
-            raise ValueError(f"cannot be written as JSON: {error}") from error
-        return extra
+        return more_fields(extra, _WRITTEN)
 
     @property
     def openai(self) -> bool:
@@ -128,47 +123,48 @@ class Options(BaseModel):
         return _KEY if self.key_env is None and self.openai else self.key_env
 
     @property
-    def together(self) -> bool:
-        """Whether several draws are asked for in one request."""
-        return not self.seed if self.n is None else self.n
+    def together(self) -> bool | None:
+        """Whether several draws are asked for in one request; None to find out."""
+        return False if self.n is None and self.seed else self.n
 
-    @property
-    def info(self) -> ModelInfo:
+    @cached_property
+    def offers(self) -> frozenset[Capability]:
         """What such a model can do."""
+        if self.api == "embeddings":
+            return frozenset({Capability.EMBEDDINGS, Capability.CANCEL})
+        if self.api == "reward":
+            return frozenset({Capability.REWARD, Capability.CANCEL})
+        chat, forms = self.api == "chat", self.guided == "vllm"
         offers = {
-            Capability.DRAWS: self.together,
+            Capability.DRAWS: self.together is not False,
             Capability.LOGPROBS: self.logprobs,
-            Capability.CONTINUATION: self.continuation or self.api == "completions",
+            Capability.PROMPT_LOGPROBS: self.prompt_logprobs,
+            Capability.CONTINUATION: self.continuation or not chat,
             Capability.GUIDED_JSON: self.guided != "none",
+            Capability.GUIDED_REGEX: forms,
+            Capability.GUIDED_GRAMMAR: forms,
+            Capability.GUIDED_CHOICE: forms,
             Capability.STOP: True,
             Capability.SEED: self.seed,
             Capability.CANCEL: True,
-            Capability.IMAGES: self.api == "chat",
+            Capability.TOOLS: chat and self.tools,
+            Capability.IMAGES: chat and self.images,
+            Capability.THINKING: self.thinking is not None,
         }
+        return frozenset(what for what, offered in offers.items() if offered)
+
+    @property
+    def info(self) -> ModelInfo:
+        """What such a model can do, and how much of it."""
         return ModelInfo(
             context=self.context,
             max_tokens=self.max_tokens,
-            capabilities=frozenset(what for what, offered in offers.items() if offered),
-            max_draws=self.max_draws if self.together else 1,
+            capabilities=self.offers,
+            max_draws=self.max_draws if Capability.DRAWS in self.offers else 1,
             concurrency=256,
         )
 
 
 def checked(model: str, options: Mapping[str, Json]) -> Options:
     """The options of a model. Raises `BadRequest`, which names the one that is wrong."""
-    try:
-        return Options.model_validate(dict(options))
-    except ValidationError as error:
-        problem = error.errors(include_url=False, include_input=False)[0]
-    # The value is not shown, nor chained: it may be a key in the wrong place.
-    name = ".".join(map(str, problem["loc"]))
-    if problem["type"] == "extra_forbidden":
-        hint = nearest(name, Options.model_fields)
-        raise BadRequest(f"openai/{model} has no option {name!r}; {hint}")
-    if problem["type"] == "string_pattern_mismatch":
-        raise BadRequest(
-            f"option {name} of openai/{model} is the name of an environment variable, "
-            f"like {_KEY}, not a key"
-        )
-    told = problem["msg"].removeprefix("Value error, ")
-    raise BadRequest(f"option {name} of openai/{model}: {told}")
+    return settings.checked(Options, f"openai/{model}", options)

@@ -6,9 +6,11 @@ from collections.abc import Iterator
 
 from pydantic import ValidationError
 
-from ..base import Piece, Request, TokenLogprob
+from ...compiler.values import ToolCall
+from ..base import Draw, Piece, Request, TokenLogprob
+from .calls import Calls
 from .faults import Faults
-from .wire import Choice, Logprobs, Said, Spent, chunk
+from .wire import Call, Choice, Logprobs, Prompt, Said, Spent, chunk
 
 __all__ = ["Reading"]
 
@@ -16,8 +18,14 @@ _DONE = b"[DONE]"
 _CHARS = 4
 """Characters in a token, where nobody says."""
 
-_FINISHES = {"length": "length", "model_length": "length", "content_filter": "content"}
-"""Every other reason is a stop."""
+_FINISHES = {
+    "length": "length",
+    "model_length": "length",
+    "content_filter": "content",
+}
+"""Every other reason is a stop, or calls to be made where there are any: what servers say then is
+not the same."""
+_NO_CALLS: tuple[ToolCall, ...] = ()
 _FAILED = frozenset({"abort", "error"})
 """Reasons that are none."""
 
@@ -32,13 +40,14 @@ class Reading:
     the count of chunks stands, and the prompt is estimated by its length.
     """
 
-    __slots__ = ("_cached", "_draws", "_faults", "_prompt", "_request", "done")
+    __slots__ = ("_cached", "_draws", "_faults", "_of_prompt", "_prompt", "_request", "done")
 
     def __init__(self, request: Request, faults: Faults) -> None:
         self._request = request
         self._faults = faults
         self._draws = [_Draw(draw.index) for draw in request.draws]
         self._prompt = self._cached = 0
+        self._of_prompt: tuple[TokenLogprob, ...] = ()
         self.done = False
         """Whether the server has said that it is done."""
 
@@ -58,6 +67,8 @@ class Reading:
             raise self._faults.told(read.error)
         for choice in read.choices or ():
             self._hear(choice, whole)
+        if read.prompt_logprobs is not None:
+            self._hear_prompt(read.prompt_logprobs)
         if read.usage is not None:
             self._charge(read.usage, read.choices or [])
 
@@ -67,6 +78,18 @@ class Reading:
             if draw.new:
                 held = draw is self._draws[0] and not self._prompt
                 yield self._piece(draw, "" if held else draw.finish)
+
+    def leave_out(self) -> list[Draw]:
+        """The draws that a whole reply says nothing of, since its server takes no n; from now on
+        they are not expected. None if anything else is missing as well."""
+        if not all(draw.finish for draw in self._draws if draw.heard):
+            return []
+        heard = [draw for draw in self._draws if draw.heard]
+        if not heard or len(heard) == len(self._draws):
+            return []
+        self._draws = heard
+        indexes = {draw.index for draw in heard}
+        return [draw for draw in self._request.draws if draw.index not in indexes]
 
     def end(self) -> Iterator[Piece]:
         """What was held back. Raises `ServerFailed` if a draw did not come to its end."""
@@ -98,16 +121,27 @@ class Reading:
         if text or reasoning:
             if draw.ended:
                 raise self._faults.unreadable("went on after the end of the reply")
-            draw.say(text, reasoning, max(1, len(text + reasoning) // _CHARS) if whole else 1)
+            draw.say(text, reasoning, _guess(text + reasoning) if whole else 1)
+        for call in said.tool_calls or ():
+            draw.call(call, _guess(call.function.arguments or "") if whole and call.function else 1)
         draw.refused |= bool(said.refusal)
         if choice.logprobs is not None:
             draw.logprobs += _tokens(choice.logprobs)
+        if choice.prompt_logprobs is not None:
+            self._hear_prompt(choice.prompt_logprobs)
         if choice.finish_reason and not draw.finish:
             if choice.finish_reason in _FAILED:
                 raise self._faults.unreadable("gave up in the middle of the reply")
             finish = _FINISHES.get(choice.finish_reason, "stop")
+            if finish == "stop" and draw.calls is not None:
+                finish = "tools"
             draw.finish = "content" if draw.refused else finish
             draw.new = draw.heard = True
+
+    def _hear_prompt(self, told: Prompt) -> None:
+        """Every choice of a text completion tells of the one prompt."""
+        if not self._of_prompt:
+            self._of_prompt = tuple(_of_prompt(told))
 
     def _charge(self, spent: Spent, choices: list[Choice]) -> None:
         if spent.prompt_tokens and not self._prompt:
@@ -132,9 +166,11 @@ class Reading:
 
     def _piece(self, draw: _Draw, finish: str) -> Piece:
         prompt = cached = 0
+        of_prompt: tuple[TokenLogprob, ...] = ()
         if draw is self._draws[0] and self._prompt and not draw.billed:
             prompt, cached, draw.billed = self._prompt, self._cached, True
-        return draw.piece(prompt, cached, finish)
+            of_prompt = self._of_prompt
+        return draw.piece(prompt, cached, finish, of_prompt)
 
 
 class _Draw:
@@ -142,6 +178,7 @@ class _Draw:
 
     __slots__ = (
         "billed",
+        "calls",
         "counted",
         "ended",
         "finish",
@@ -159,6 +196,7 @@ class _Draw:
         self.index = index
         self.text = self.reasoning = self.finish = ""
         self.logprobs: list[TokenLogprob] = []
+        self.calls: Calls | None = None
         self.tokens = 0
         """New ones."""
         self.counted = 0
@@ -177,13 +215,21 @@ class _Draw:
         self.counted += tokens
         self.new = self.heard = True
 
+    def call(self, told: Call, tokens: int) -> None:
+        """Something was said of a call; it is told of at the end, whole."""
+        self.calls = self.calls or Calls()
+        self.calls.hear(told)
+        self.say("", "", tokens)
+
     def settle(self, tokens: int) -> None:
         """So many tokens it was in all, up to now."""
         self.tokens += tokens - self.counted
         self.counted = tokens
         self.new = True
 
-    def piece(self, prompt: int, cached: int, finish: str) -> Piece:
+    def piece(
+        self, prompt: int, cached: int, finish: str, of_prompt: tuple[TokenLogprob, ...]
+    ) -> Piece:
         """What is new; from now on it is not."""
         made = Piece(
             self.index,
@@ -194,6 +240,8 @@ class _Draw:
             finish,
             self.reasoning,
             tuple(self.logprobs) if self.logprobs else (),
+            of_prompt,
+            self.calls.whole() if finish and self.calls is not None else _NO_CALLS,
         )
         self.text = self.reasoning = ""
         self.tokens = 0
@@ -221,3 +269,16 @@ def _tokens(told: Logprobs) -> list[TokenLogprob]:
         for token, value, top in zip(tokens, values, tops, strict=False)
         if value is not None
     ]
+
+
+def _of_prompt(told: Prompt) -> Iterator[TokenLogprob]:
+    """Each place holds the token itself first, then those that were likelier."""
+    for place in told:
+        if place:
+            own, *_ = likely = [(one.decoded_token or "", one.logprob) for one in place.values()]
+            yield TokenLogprob(*own, tuple(sorted(likely, key=lambda one: -one[1])))
+
+
+def _guess(text: str) -> int:
+    """The tokens of a text, where nobody says."""
+    return max(1, len(text) // _CHARS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, get_args
 
@@ -110,11 +110,26 @@ _TABLES: Mapping[str, type[BaseModel]] = {
 
 def _inner_keys(cls: type[BaseModel], outer: tuple[str | int, ...]) -> tuple[str, ...]:
     """The keys of the model that stands at `outer` within `cls`, if there is one."""
-    if outer[0] in _TABLES:
-        return _keys(_TABLES[str(outer[0])])
-    field = cls.model_fields.get(str(outer[0]))
-    written = None if field is None else field.annotation
-    for found in (written, *get_args(written)):
-        if isinstance(found, type) and issubclass(found, BaseModel):
-            return _keys(found)
-    return ()
+    if outer[0] not in _TABLES:
+        return _field_keys(cls, outer[:1])
+    return _field_keys(_TABLES[str(outer[0])], outer[2:])
+
+
+def _field_keys(cls: type[BaseModel], path: tuple[str | int, ...]) -> tuple[str, ...]:
+    """The keys of the model that a path of fields leads to, of the last one on the way."""
+    for part in path:
+        field = cls.model_fields.get(str(part))
+        written = None if field is None else field.annotation
+        found = next(_models(written), None)
+        if found is None:
+            return ()
+        cls = found
+    return _keys(cls)
+
+
+def _models(written: object) -> Iterator[type[BaseModel]]:
+    """The models that an annotation names."""
+    if isinstance(written, type) and issubclass(written, BaseModel):
+        yield written
+    for inner in get_args(written):
+        yield from _models(inner)

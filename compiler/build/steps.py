@@ -99,7 +99,17 @@ def _node(block: _Block, name: str, before: str) -> Node | None:
     at_least = _at_least(written, path, op, faults)
     scope = around.budgets.scope(name, written, op, path)
     kind = str(written["op"])
-    return Node(name, kind, op, inputs, around.kind, place, scope, at_least=at_least)
+    return Node(
+        name,
+        kind,
+        op,
+        inputs,
+        around.kind,
+        place,
+        scope,
+        at_least=at_least,
+        layout=around.spec.layout,
+    )
 
 
 def _operator(written: Mapping[str, Any], path: Where, around: Around) -> Op | None:

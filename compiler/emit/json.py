@@ -11,9 +11,11 @@ from ..lacks import lacks
 from ..op import Amount, Flow
 from ..plan import Plan
 from ..price import Cost
+from ..sharing import Share
 from ..values import Json
 from .lints import lints
 from .literals import answer
+from .placed import as_json, bounds
 
 __all__ = ["emit"]
 
@@ -29,6 +31,7 @@ def emit(plan: Plan) -> str:
         "steps": [_step(plan, graph.nodes[name]) for name in graph.order],
         "output": {"from": graph.output, "keep": graph.keep},
         "total": _cost(plan.total),
+        "estimated_prompt_tokens": _share(sum(plan.sharing.values(), Share())),
         "notes": lints(plan),
         "without": [
             {
@@ -39,6 +42,7 @@ def emit(plan: Plan) -> str:
             }
             for lack in lacks(graph)
         ],
+        **({"placement": as_json(plan.placement)} if plan.placement else {}),
     }
     return json.dumps(told, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
@@ -81,6 +85,7 @@ def _step(plan: Plan, node: Node) -> Mapping[str, Json]:
         "window": node.window,
         "gives": _flow(plan.flows[node.name]),
         "cost": _cost(plan.costs[node.name]),
+        "estimated_prompt_tokens": _share(plan.sharing.get(node.name, Share())),
     }
 
 
@@ -101,7 +106,12 @@ def _cost(cost: Cost) -> Mapping[str, Json]:
         "usd": {"low": cost.usd.low, "high": cost.usd.high},
         "depth": _bounds(cost.depth),
         "tool_calls": _bounds(cost.tools),
+        **({"seconds": bounds(cost.seconds)} if cost.seconds else {}),
     }
+
+
+def _share(share: Share) -> Mapping[str, Json]:
+    return {"sent": share.sent, "computed": share.computed}
 
 
 def _bounds(amount: Amount) -> Mapping[str, Json]:

@@ -9,6 +9,7 @@ from ..lacks import lacks
 from ..op import Source
 from ..plan import Plan
 from ..spec import Limits
+from ..unpriced import unpriced
 
 __all__ = ["lints"]
 
@@ -21,7 +22,16 @@ def lints(plan: Plan) -> tuple[str, ...]:
         *_identical_draws(plan),
         *_votes_below_zero(plan),
         *_loose_limits(plan.graph),
+        *_slow(plan),
+        *_unconfined(plan),
+        *_unpriced(plan.graph),
     )
+
+
+def _unpriced(graph: Graph) -> Iterator[str]:
+    """Models that seem to cost nothing, since nobody knows what they cost."""
+    for name in unpriced(graph):
+        yield f"the price of {name} is not known and counts as 0; say it with `price:`"
 
 
 def _loose_limits(graph: Graph) -> Iterator[str]:
@@ -66,4 +76,26 @@ def _votes_below_zero(plan: Plan) -> Iterator[str]:
             yield (
                 f"step {node.name!r} weighs votes by {weight!r}, which is below 0, so that no "
                 "vote counts: weigh by 'probability_mean'"
+            )
+
+
+def _slow(plan: Plan) -> Iterator[str]:
+    """A budget of seconds below the least that GPUs are estimated to take. Only a note, for it is
+    an estimate: what a run took is measured."""
+    limit = plan.graph.budgets[""].seconds if "" in plan.graph.budgets else None
+    seconds = plan.total.seconds
+    if limit is not None and seconds is not None and seconds.low > limit:
+        yield (
+            f"a question is estimated to take at least {seconds.low:.2g} seconds on these GPUs "
+            f"and the budget is {limit:g}"
+        )
+
+
+def _unconfined(plan: Plan) -> Iterator[str]:
+    """Programs that a model writes, run with nothing around them."""
+    for node in plan.graph.nodes.values():
+        if node.op.unconfined():
+            yield (
+                f"step {node.name!r} says `sandbox: none`: it runs what a model wrote with all "
+                "that you may do, and wants --allow-unsandboxed"
             )

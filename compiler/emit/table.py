@@ -9,8 +9,10 @@ from ..graph import Node
 from ..op import Amount
 from ..plan import Plan
 from ..price import Cost, Dollars
+from ..sharing import Share
 from ..spec import Budget
 from .lints import lints
+from .placed import as_text, span
 
 __all__ = ["dollars", "emit"]
 
@@ -23,8 +25,10 @@ def emit(plan: Plan) -> str:
     """The plan as a table of plain text."""
     graph = plan.graph
     head = f"{graph.name}: {graph.about}" if graph.about else graph.name
-    rows = [_HEAD, *(_row(plan, graph.nodes[name]) for name in graph.order), _total(plan)]
+    rows = [_head(plan), *(_row(plan, graph.nodes[name]) for name in graph.order), _total(plan)]
     sections = [[head], list(_aligned(rows)), list(_facts(plan))]
+    if plan.placement:
+        sections.append(list(as_text(plan.placement)))
     if told := lints(plan):
         sections.append([f"note: {line}" for line in told])
     return "\n\n".join("\n".join(section) for section in sections) + "\n"
@@ -38,22 +42,27 @@ def dollars(usd: Dollars) -> str:
     return low if low == high else f"{low}–{high}"
 
 
+def _head(plan: Plan) -> tuple[str, ...]:
+    return (*_HEAD, "seconds") if plan.placement else _HEAD
+
+
 def _row(plan: Plan, node: Node) -> tuple[str, ...]:
     models = dict.fromkeys(asking.model or "" for asking in node.op.askings())
     named = (node.name, node.kind, ", ".join(models))
-    return (*named, str(plan.flows[node.name].count), *_spent(plan.costs[node.name]))
+    return (*named, str(plan.flows[node.name].count), *_spent(plan, plan.costs[node.name]))
 
 
 def _total(plan: Plan) -> tuple[str, ...]:
-    return ("total", "", "", str(plan.flows[plan.graph.output].count), *_spent(plan.total))
+    return ("total", "", "", str(plan.flows[plan.graph.output].count), *_spent(plan, plan.total))
 
 
-def _spent(cost: Cost) -> tuple[str, ...]:
-    return (str(cost.calls), str(cost.prompt), str(cost.completion), dollars(cost.usd))
+def _spent(plan: Plan, cost: Cost) -> tuple[str, ...]:
+    told = (str(cost.calls), str(cost.prompt), str(cost.completion), dollars(cost.usd))
+    return (*told, span(cost.seconds) if cost.calls.high else "0") if plan.placement else told
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEAD))]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for number, row in enumerate(rows):
         if number in (1, len(rows) - 1):
             yield "─" * (sum(widths) + 2 * (len(widths) - 1))
@@ -68,6 +77,10 @@ def _facts(plan: Plan) -> Iterator[str]:
     yield f"for a question of {_counted(plan.question, 'token')}"
     depth = plan.total.depth
     yield f"critical path: {_counted(depth, 'call')}" + (", one after another" * (depth.high > 1))
+    share = sum(plan.sharing.values(), Share())
+    if share.sent:
+        told = f"about {share.computed:,} of {share.sent:,} computed with a prefix cache"
+        yield f"prompt tokens: {told} (estimate)"
     for scope, budget in plan.graph.budgets.items():
         yield from _budget(scope, budget, plan.within(scope))
     yield from _tools(plan)

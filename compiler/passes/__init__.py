@@ -11,6 +11,7 @@ from ..graph import Graph
 from ..verify import verify
 from .coalesce import coalesce
 from .inline import inline
+from .prefix import prefix
 from .prune import prune
 from .settle import settle
 from .share import share
@@ -20,7 +21,7 @@ __all__ = ["PASSES", "Pass", "apply"]
 
 Pass: TypeAlias = Callable[[Graph], Graph]
 
-PASSES: tuple[Pass, ...] = (inline, settle, prune, share, window, coalesce)
+PASSES: tuple[Pass, ...] = (inline, settle, prune, share, window, coalesce, prefix)
 
 
 def apply(graph: Graph, until: str | None = None) -> Iterator[tuple[str, Graph]]:

@@ -26,6 +26,7 @@ COMMANDS = {
     "ops": "List the operators, or explain one.",
     "schema": "Print the JSON Schema of pipeline files, for editors.",
     "cache": "Show, prune or clear the cache of replies.",
+    "serve-model": "Serve a model behind an OpenAI-compatible endpoint.",
     "trace": "Show a trace, write it as a page, or run it again without a model.",
 }
 """Every command with its line of help; here, so that help imports no command."""
@@ -48,7 +49,7 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
             return None
-        return cast(click.Command, import_module(f".{name}", __name__).command)
+        return cast(click.Command, _module(name).command)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -71,6 +72,11 @@ class _Commands(click.Group):
         except KeyboardInterrupt:
             click.echo("stopped", err=True)
             ctx.exit(STOPPED)
+
+
+def _module(name: str) -> Any:
+    """The module of a command: its name, with underscores."""
+    return import_module(f".{name.replace('-', '_')}", __name__)
 
 
 @click.group(

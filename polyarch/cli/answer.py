@@ -39,6 +39,9 @@ class Once:
     cached: bool
     trace: str | None
     allowed: tuple[str, ...] = ()
+    keys: tuple[str, ...] = ()
+    """The environment variables whose keys may be sent."""
+    allow_unsandboxed: bool = False
 
 
 def answer_file(file: str, batch: Batch, quiet: bool) -> None:
@@ -81,9 +84,15 @@ async def _answer(plan: Plan, once: Once, progress: Progress | None) -> Result:
     question = _asked(once.question, plan)
     listeners: list[Listener] = [] if progress is None else [progress]
     with cache(once.cached) as stores, tracing(once.trace, plan) as writers:
-        told = listeners + writers
-        grants = granted(allowed=once.allowed)
-        async with Session(plan, listeners=told, stores=stores, tools=grants) as session:
+        session = Session(
+            plan,
+            listeners=listeners + writers,
+            stores=stores,
+            tools=granted(allowed=once.allowed),
+            keys=once.keys,
+            allow_unsandboxed=once.allow_unsandboxed,
+        )
+        async with session:
             if progress is None:
                 return await session.ask(question, seed=once.seed)
             async with shown(progress):

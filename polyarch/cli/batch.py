@@ -19,11 +19,12 @@ from typing import BinaryIO
 
 import click
 
-from ..compiler.errors import InputError, PolyarchError
+from ..compiler.errors import InputError, PolyarchError, RunError
 from ..compiler.plan import Plan
 from ..compiler.spec import Budget
 from ..runtime.events import Listener
-from ..runtime.ledger import Ledger
+from ..runtime.keys import allowed_keys, refuse_keys
+from ..runtime.ledger import BATCH, Ledger
 from ..runtime.ordered import in_order
 from ..runtime.progress import Progress, shown
 from ..runtime.result import Result
@@ -54,6 +55,11 @@ class Batch:
     """For all questions together, beside the pipeline's own for each."""
     allowed: tuple[str, ...] = ()
     """The tools that may be called."""
+    keys: tuple[str, ...] = ()
+    """The environment variables whose keys may be sent."""
+    keep_going: bool = False
+    """Whether a question that fails is a line with its error, and the others are answered."""
+    allow_unsandboxed: bool = False
 
     @property
     def resumable(self) -> bool:
@@ -65,9 +71,11 @@ async def answer_all(plan: Plan, batch: Batch, progress: Progress | None) -> Non
     """Answer every question of a file; nothing is asked before the whole file can be read.
 
     Standard input and pipes are checked line by line as they come. From file to file, a batch that
-    was interrupted goes on where it stopped and pays for nothing that had arrived.
+    was interrupted goes on where it stopped and pays for nothing that had arrived. Raises
+    `RunError` in the end if questions failed and it kept going.
     """
     plan.refuse()
+    refuse_keys(plan.graph.models, allowed_keys(batch.keys))
     _differ(batch.source, batch.out)
     count = check(batch.source, plan.graph.question)
     if count == 0:
@@ -91,13 +99,24 @@ async def answer_all(plan: Plan, batch: Batch, progress: Progress | None) -> Non
         if progress is not None:
             progress.done = done
         write = open_files.enter_context(_sink(batch.out, append=done > 0))
-        account = Ledger("the batch", batch.budget or Budget())
+        account = Ledger(BATCH, batch.budget or Budget())
         if done:
             account.settle(None, spent(Path(batch.out)))
-        grants = granted(allowed=batch.allowed)
-        session = Session(plan, listeners=listeners, stores=stores, tools=grants)
+        session = Session(
+            plan,
+            listeners=listeners,
+            stores=stores,
+            tools=granted(allowed=batch.allowed),
+            keys=batch.keys,
+            allow_unsandboxed=batch.allow_unsandboxed,
+        )
         async with session, _showing(progress):
-            await _answer(session, plan, batch, done, account, write)
+            failed = await _answer(session, plan, batch, done, account, write)
+        if failed:
+            # An error, so that the journal stays for those to be asked again.
+            resumable = batch.out != "-" and batch.resumable
+            again = "; the same command asks them again" if resumable else ""
+            raise RunError(f"{failed:,} question{'s' * (failed > 1)} failed{again}")
 
 
 async def _answer(
@@ -107,17 +126,21 @@ async def _answer(
     done: int,
     account: Ledger,
     write: Callable[[bytes], None],
-) -> None:
+) -> int:
+    """Answer the lines that are left; how many failed."""
+
     async def ask(line: Line) -> Result:
         """The answer; an error says which line it is about."""
         try:
-            return await session.ask(line.question, seed=batch.seed, batch=account)
+            return await session.ask(
+                line.question, seed=batch.seed, batch=account, keep_going=batch.keep_going
+            )
         except PolyarchError as error:
             error.add_note(f"{line.where}, question {line.question.id!r}")
             raise
 
     lines = _after(done, read(batch.source, plan.graph.question))
-    await _written(in_order(ask, lines, batch.concurrency), write)
+    return await _written(in_order(ask, lines, batch.concurrency), write)
 
 
 async def _after(done: int, lines: AsyncGenerator[Line, None]) -> AsyncGenerator[Line, None]:
@@ -158,9 +181,12 @@ def _write(out: str, stream: BinaryIO, line: bytes) -> None:
 
 async def _written(
     answers: AsyncGenerator[tuple[Line, Result], None], write: Callable[[bytes], None]
-) -> None:
+) -> int:
+    failed = 0
     async with aclosing(answers):
         async for _, result in answers:
+            failed += result.error is not None
             line = json.dumps(result.record(), ensure_ascii=False) + "\n"
             # Half a surrogate pair is no UTF-8; with a backslash it is valid JSON again.
             write(line.encode("utf-8", "backslashreplace"))
+    return failed

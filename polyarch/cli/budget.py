@@ -9,6 +9,7 @@ from ..compiler.errors import PlanRefused
 from ..compiler.names import nearest
 from ..compiler.plan import Plan
 from ..compiler.spec import Budget
+from ..compiler.unpriced import refuse_dollars
 
 __all__ = ["budget_of", "refuse"]
 
@@ -33,7 +34,9 @@ def budget_of(text: str | None) -> Budget | None:
 
 
 def refuse(plan: Plan, budget: Budget, questions: int) -> None:
-    """Raise `PlanRefused` if so many questions need more than the budget even at their least."""
+    """Raise `PlanRefused` if so many questions need more than the budget even at their least, or
+    if dollars are limited and nobody knows what a model costs."""
+    refuse_dollars(plan.graph, budget)
     needs = {
         "calls": plan.total.calls.low,
         "tokens": plan.total.tokens.low,

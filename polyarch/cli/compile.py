@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,16 +14,38 @@ from .errors import as_json, of_file
 from .files import pipeline_file
 
 if TYPE_CHECKING:
+    from ..compiler.emit import Emitter
     from ..compiler.graph import Graph
     from ..compiler.op import Amount
 
 __all__ = ["command"]
 
+_PLACEMENT = "placement"
+"""Written for plans with GPUs alone."""
+
 
 @click.command("compile")
 @click.argument("file")
 @click.option("--after", metavar="PASS", help="Print the graph as it is after this pass.")
-@click.option("--emit", metavar="KIND", help=f"Write the plan as {', '.join(EMITTERS)}.")
+@click.option(
+    "--emit", metavar="KIND", help=f"Write the plan as {', '.join((*EMITTERS, _PLACEMENT))}."
+)
+@click.option(
+    "--gpus",
+    metavar="GPUS",
+    help="Place the models on these GPUs: 1xH200, 2xA100-80G,4xL40S, or a YAML file.",
+)
+@click.option(
+    "--batch", type=click.IntRange(min=1), help="With --gpus: for a batch of so many questions."
+)
+@click.option(
+    "--at-once",
+    type=click.IntRange(min=1),
+    help="With --gpus: questions under way together; 1 if left out, of a batch what fits.",
+)
+@click.option(
+    "--gpu-hour", type=click.FloatRange(min=0), help="With --gpus: dollars for an hour of one GPU."
+)
 @click.option("--json", is_flag=True, callback=as_json, help="The plan, or errors, as JSON.")
 @click.option("-o", "--output", type=click.Path(dir_okay=False), help="Write to this file.")
 @click.option(
@@ -34,6 +57,10 @@ def command(
     file: str,
     after: str | None,
     emit: str | None,
+    gpus: str | None,
+    batch: int | None,
+    at_once: int | None,
+    gpu_hour: float | None,
     json: bool,
     output: str | None,
     question_tokens: int | None,
@@ -47,15 +74,40 @@ def command(
     from ..compiler.plan import plan
 
     kind = _kind(after, emit, json)
+    _check_gpus(gpus, kind, after, {"--batch": batch, "--at-once": at_once, "--gpu-hour": gpu_hour})
     graph = build_file(pipeline_file(file))
     if after is not None:
         _write(str(_after(graph, after)), output)
         return
     made = plan(graph, _question(question_tokens))
+    if gpus is not None:
+        from ..compiler.place.fleet import fleet
+        from ..compiler.place.placing import placed
+
+        made = placed(made, fleet(gpus), batch=batch, at_once=at_once, usd_per_hour=gpu_hour)
     if kind != "table":
         made.refuse()
-    _write(EMITTERS[kind](made), output)
+    _write(_emitter(kind)(made), output)
     made.refuse()
+
+
+def _emitter(kind: str) -> Emitter:
+    if kind != _PLACEMENT:
+        return EMITTERS[kind]
+    from ..compiler.emit import placement
+
+    return placement.emit
+
+
+def _check_gpus(gpus: str | None, kind: str, after: str | None, more: Mapping[str, object]) -> None:
+    """Raises for options that say something of GPUs when none are given, and the other way."""
+    needing = [name for name, value in more.items() if value is not None]
+    if kind == _PLACEMENT:
+        needing.append(f"--emit {_PLACEMENT}")
+    if gpus is None and needing:
+        raise click.UsageError(f"{needing[0]} needs --gpus")
+    if gpus is not None and after is not None:
+        raise click.UsageError("--after and --gpus exclude one another")
 
 
 def _kind(after: str | None, emit: str | None, json: bool) -> str:
@@ -63,8 +115,9 @@ def _kind(after: str | None, emit: str | None, json: bool) -> str:
     if (after is not None) + (emit is not None) + json > 1:
         raise click.UsageError("--after, --emit and --json exclude one another")
     kind = emit or ("json" if json else "table")
-    if kind not in EMITTERS:
-        raise click.BadParameter(f"no {kind!r}; {nearest(kind, EMITTERS)}", param_hint="--emit")
+    kinds = (*EMITTERS, _PLACEMENT)
+    if kind not in kinds:
+        raise click.BadParameter(f"no {kind!r}; {nearest(kind, kinds)}", param_hint="--emit")
     return kind
 
 

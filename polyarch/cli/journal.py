@@ -32,7 +32,7 @@ def journal(plan: Plan, source: Path, out: Path, seed: int) -> Iterator[Journal]
     """The journal beside `out`, removed once the batch has ended well.
 
     A journal belongs to one pipeline, seed and file of questions. If there is one, whole lines of
-    the output are kept and half a line is cut off; else the output is begun anew. Raises
+    the output are kept up to the first question that failed; else the output is begun anew. Raises
     `InputError` if the journal of another batch is there.
     """
     path = _path(plan, source, out, seed)
@@ -73,6 +73,11 @@ def _path(plan: Plan, source: Path, out: Path, seed: int) -> Path:
     return out.with_name(f".{out.name}.{batch}.journal")
 
 
+def _failed(line: bytes) -> bool:
+    # Few lines hold the word, and parsing all would take long.
+    return b'"error": {' in line and "error" in json.loads(line)
+
+
 def _begin(out: Path) -> int:
     # Before the journal is there: once it is, lines in the output count as done.
     out.write_bytes(b"")
@@ -80,14 +85,16 @@ def _begin(out: Path) -> int:
 
 
 def _whole_lines(out: Path) -> int:
-    """How many whole lines the output has; what follows the last of them is cut off."""
+    """How many answers the output has up to half a line, or the first question that failed; what
+    follows them is cut off, and comes again from the journal as far as it had arrived."""
     if not out.exists():
         return _begin(out)
     with out.open("r+b") as answers:
         done = end = 0
         for line in answers:
-            if line.endswith(b"\n"):
-                done += 1
-                end += len(line)
+            if not line.endswith(b"\n") or _failed(line):
+                break
+            done += 1
+            end += len(line)
         answers.truncate(end)
     return done

@@ -42,9 +42,11 @@ def _explained(name: str, cls: type[Op]) -> Iterator[str]:
     yield f"{name}: {_doc(cls)}"
     yield ""
     yield _shape(cls)
+    known = fields(cls)
+    if not known:
+        return
     yield ""
     yield "arguments"
-    known = fields(cls)
     width = max(len(field.name) for field in known)
     for field in known:
         yield f"  {field.name.ljust(width)}  {field.kind}, {_default(field)}"

@@ -36,6 +36,23 @@ __all__ = ["command"]
     multiple=True,
     help="Let the pipeline call this tool; again for another, all for every one.",
 )
+@click.option(
+    "--allow-unsandboxed",
+    is_flag=True,
+    help="Let steps that say `sandbox: none` run what a model wrote with all that you may do.",
+)
+@click.option(
+    "--keep-going",
+    is_flag=True,
+    help="Go on with the questions of --in after one that fails; its line holds the error.",
+)
+@click.option(
+    "--allow-key",
+    "keys",
+    metavar="VARIABLE",
+    multiple=True,
+    help="An environment variable whose key the pipeline may send. Can be repeated.",
+)
 @click.option("--json", is_flag=True, callback=as_json, help="The record, or errors, as JSON.")
 @click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
 @click.option("-v", "--verbose", is_flag=True, help="Show candidates, usage and steps, too.")
@@ -50,6 +67,9 @@ def command(
     trace: str | None,
     budget: str | None,
     allowed: tuple[str, ...],
+    allow_unsandboxed: bool,
+    keep_going: bool,
+    keys: tuple[str, ...],
     json: bool,
     quiet: bool,
     verbose: bool,
@@ -63,20 +83,32 @@ def command(
     with the pipeline's fields, a chat, or a text. Each answer is written as soon as it and all
     before it are there, as one line, in the order of the questions. From file to file, a run that
     was interrupted, however that was, goes on where it stopped when it is started again: what had
-    arrived is not asked for a second time.
+    arrived is not asked for a second time, and questions that failed are.
     """
     if (question is None) == (source is None):
         raise click.UsageError("give either a QUESTION or --in")
-    if source is None and (out is not None or budget is not None):
-        raise click.UsageError("--out and --budget go with --in")
+    if source is None and (out is not None or budget is not None or keep_going):
+        raise click.UsageError("--out, --budget and --keep-going go with --in")
     from .answer import Once, answer, answer_file
     from .batch import Batch
     from .budget import budget_of
 
     if source is not None:
         limits = budget_of(budget)
-        batch = Batch(source, out or "-", seed, concurrency, cached, trace, limits, allowed)
+        batch = Batch(
+            source,
+            out or "-",
+            seed,
+            concurrency,
+            cached,
+            trace,
+            limits,
+            allowed,
+            keys,
+            keep_going,
+            allow_unsandboxed,
+        )
         answer_file(file, batch, quiet)
     else:
-        once = Once(question or "", seed, cached, trace, allowed)
+        once = Once(question or "", seed, cached, trace, allowed, keys, allow_unsandboxed)
         answer(file, once, json, quiet, verbose)

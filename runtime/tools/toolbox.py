@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -61,12 +61,13 @@ class Ready:
 class Toolbox:
     """The tools of a plan, opened on first use, closed with the session."""
 
-    def __init__(self, plan: Plan, grants: Grants) -> None:
-        """Raises `PlanRefused` for a tool that a step may call and nobody granted, `InputError` for
-        a grant of no tool."""
+    def __init__(self, plan: Plan, grants: Grants, keys: Collection[str] = ()) -> None:
+        """`keys` are the environment variables that tools may be given. Raises `PlanRefused` for a
+        tool or key that a step may use and nobody granted, `InputError` for a grant of no tool."""
         graph = plan.graph
         self._specs = graph.tools
         self._grants = grants
+        self._keys = frozenset(keys)
         self._opened: dict[str, asyncio.Future[Ready]] = {}
         self._servers: dict[str, McpServer] = {}
         self._limits: dict[str, Limit] = {}
@@ -87,6 +88,12 @@ class Toolbox:
                 f"the pipeline would call tool {name!r} ({spec}), which was not granted; grant it "
                 f"with --allow-tool {name} (allow_tools=[{name!r}])"
             )
+        for key in () if name in self._grants.given else spec.keys:
+            if key not in self._keys:
+                raise PlanRefused(
+                    f"tool {name!r} is given the key in {key}; if that is meant, allow it outside "
+                    f"the pipeline: --allow-key {key} (keys=[{key!r}])"
+                )
 
     async def described(self, names: Sequence[str]) -> tuple[Tool, ...]:
         """What a model is told of tools. Raises `ToolFailed`."""

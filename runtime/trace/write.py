@@ -13,10 +13,10 @@ from typing import Self
 from ... import __version__
 from ...compiler.errors import InputError
 from ...compiler.plan import Plan
+from ...compiler.secrets import Secrets
 from ...compiler.values import Json
 from ..events import Event
 from .plan import described
-from .secrets import Secrets
 
 __all__ = ["FORMAT", "TraceWriter"]
 

@@ -254,7 +254,7 @@ models:
 steps: {{draft: {{op: generate}}}}
 """)
         seen: list[Any] = []
-        async with Session(made, listeners=[seen.append]) as session:
+        async with Session(made, listeners=[seen.append], keys=["MY_KEY"]) as session:
             with pytest.raises(RunError) as caught:
                 await session.ask("What?")
             shown = f"{seen} {session._models['m'].backend!r} {session._models['m'].key!r}"
@@ -324,3 +324,42 @@ steps:
             await settled(server, requests=1, aborted=1, under_way=0)
         assert [body["n"] for body in server.bodies] == [8]
     assert (str(result), result.usage.prompt_tokens) == ("4", 7)
+
+
+async def test_draws_are_scored_by_what_a_server_tells_of_their_tokens() -> None:
+    def reply(asked: Asked) -> Raw:
+        assert (asked.body["logprobs"], asked.body["top_logprobs"]) == (True, 0)
+        seed = int(asked.body["seed"])
+        told = [{"token": "4", "logprob": -0.25, "top_logprobs": []}] * (1 + seed % 2)
+        choice = {
+            "index": 0,
+            "message": {"role": "assistant", "content": "4" * len(told)},
+            "logprobs": {"content": told},
+            "finish_reason": "stop",
+        }
+        usage = {"prompt_tokens": 3, "completion_tokens": len(told)}
+        whole = json.dumps({"choices": [choice], "usage": usage})
+        return Raw([whole.encode()], headers={"Content-Type": "application/json"})
+
+    async with Server(reply) as server:
+        plan = compiled(f"""\
+name: p
+answer: number
+models:
+  m:
+    model: openai/m
+    options: {{base_url: "{server.url}", logprobs: true, seed: true, stream: false}}
+steps:
+  drafts: {{op: generate, n: 8, logprobs: true}}
+  best: {{op: select, by: logprob, keep: 8}}
+output: {{from: best, keep: 8}}
+""")
+        async with Session(plan) as session:
+            result = await session.ask("What is 2 + 2?")
+    sums = [candidate.scores["logprob"] for candidate in result.candidates]
+    assert sorted(set(sums)) == [-0.5, -0.25]
+    assert sums == sorted(sums, reverse=True)
+    assert {candidate.scores["logprob_mean"] for candidate in result.candidates} == {-0.25}
+    assert [len(candidate.text) for candidate in result.candidates] == [
+        round(-total / 0.25) for total in sums
+    ]

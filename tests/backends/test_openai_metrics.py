@@ -26,7 +26,13 @@ vllm:num_requests_running{engine="0",model_name="m"} 64.0
 
 @pytest.mark.parametrize(
     ("text", "waiting"),
-    [(TOLD, 9), ("vllm:num_requests_waiting 3.0\n", 3), ("other 4\n", None), ("", None)],
+    [
+        (TOLD, 9),
+        ("vllm:num_requests_waiting 3.0\n", 3),
+        ('polyarch_requests_waiting{model="m"} 4\n', 4),
+        ("other 4\n", None),
+        ("", None),
+    ],
 )
 def test_metrics_are_read(text: str, waiting: int | None) -> None:
     assert waiting_in(text) == waiting

@@ -26,6 +26,7 @@ def test_left_alone_it_is_openai() -> None:
         Capability.STOP,
         Capability.CANCEL,
         Capability.IMAGES,
+        Capability.TOOLS,
     }
 
 
@@ -38,7 +39,24 @@ def test_left_alone_it_is_openai() -> None:
         ({"logprobs": True}, {Capability.LOGPROBS}, set()),
         ({"guided": "none"}, set(), {Capability.GUIDED_JSON}),
         ({"continuation": True}, {Capability.CONTINUATION}, set()),
-        ({"api": "completions"}, {Capability.CONTINUATION}, {Capability.IMAGES}),
+        (
+            {"api": "completions"},
+            {Capability.CONTINUATION},
+            {Capability.IMAGES, Capability.TOOLS},
+        ),
+        ({"images": False}, set(), {Capability.IMAGES}),
+        ({"tools": False}, set(), {Capability.TOOLS}),
+        ({"prompt_logprobs": True}, {Capability.PROMPT_LOGPROBS}, set()),
+        ({"thinking": "thinking_token_budget"}, {Capability.THINKING}, set()),
+        (
+            {"guided": "vllm"},
+            {
+                Capability.GUIDED_REGEX,
+                Capability.GUIDED_GRAMMAR,
+                Capability.GUIDED_CHOICE,
+            },
+            set(),
+        ),
     ],
 )
 def test_options_say_what_a_server_can(
@@ -48,6 +66,14 @@ def test_options_say_what_a_server_can(
     assert told.capabilities - plain.capabilities == gains
     assert plain.capabilities - told.capabilities == loses
     assert (told.max_draws == 1) == (Capability.DRAWS in loses)
+
+
+@pytest.mark.parametrize(
+    ("api", "offers"), [("embeddings", Capability.EMBEDDINGS), ("reward", Capability.REWARD)]
+)
+def test_numbers_are_all_that_some_apis_have(api: str, offers: Capability) -> None:
+    told = info("m", {"api": api})
+    assert (told.capabilities, told.max_draws) == ({offers, Capability.CANCEL}, 1)
 
 
 @pytest.mark.parametrize(
@@ -62,9 +88,11 @@ def test_options_say_what_a_server_can(
         ({"headers": {"Authorization": "Bearer s3cret"}}, "Authorization is for keys"),
         ({"headers": {"X-API-Key": "s3cret"}}, "X-API-Key is for keys"),
         ({"headers": {"X": "a\r\nB: s3cret"}}, "'X' holds a character that no header can"),
-        ({"api": "responses"}, "option api of openai/m: Input should be 'chat' or 'completions'"),
+        ({"api": "responses"}, "option api of openai/m: Input should be 'chat', 'completions'"),
         ({"n": 3}, "option n of openai/m: Input should be a valid boolean"),
         ({"guided": "outlines"}, "option guided of openai/m"),
+        ({"thinking": "no field"}, "option thinking of openai/m"),
+        ({"reward_path": "score"}, "option reward_path of openai/m"),
         ({"context": 0}, "option context of openai/m"),
         ({"timeout_connect": -1}, "option timeout_connect of openai/m"),
         ({"extra": {"model": "other"}}, "option extra of openai/m: model is written by polyarch"),

@@ -1,12 +1,18 @@
 """A batch taken up again, and its budget."""
 
 import json
+from collections.abc import AsyncGenerator
+from functools import partialmethod
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
+import polyarch
+from polyarch.backends.base import Piece, Request
+from polyarch.backends.scripted import Scripted
 from polyarch.cli import cli
+from polyarch.compiler.errors import StepFailed
 
 PIPELINE = """\
 name: p
@@ -129,3 +135,75 @@ def test_a_misspelt_budget(folder: Path, wrong: str, told: str) -> None:
     result = batch(folder, "q.jsonl", "--budget", wrong)
     assert result.exit_code == 2
     assert told in result.stderr
+
+
+def lines(folder: Path) -> list[dict[str, object]]:
+    return [json.loads(line) for line in (folder / "a.jsonl").read_text().splitlines()]
+
+
+def test_a_batch_keeps_going_after_a_question_that_fails(folder: Path) -> None:
+    told = batch(folder, "broken.jsonl", "--keep-going")
+    assert told.exit_code == 1
+    assert "1 question failed; the same command asks them again" in told.stderr
+    assert answers(folder) == [f"q{i}" for i in range(10)]
+    failed = lines(folder)[6]
+    assert failed["answer"] is None
+    assert failed["candidates"] == []
+    error = failed["error"]
+    assert isinstance(error, dict)
+    assert error["code"] == "step-failed"
+    assert str(error["message"]).startswith("step 'drafts' failed: ")
+    assert ["error" in line for line in lines(folder)].count(True) == 1
+
+
+def test_what_failed_is_asked_again_and_the_rest_is_not(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repeatable = partialmethod(Scripted.__init__, repeatable=True)
+    monkeypatch.setattr(Scripted, "__init__", repeatable)
+    batch(folder, "broken.jsonl", "--keep-going")
+    first = lines(folder)
+    asked: list[str] = []
+    real = Scripted.generate
+
+    def generate(self: Scripted, request: Request) -> AsyncGenerator[Piece, None]:
+        asked.append(request.question)
+        return real(self, request)
+
+    monkeypatch.setattr(Scripted, "generate", generate)
+    again = batch(folder, "broken.jsonl", "--keep-going")
+    assert again.exit_code == 1
+    assert "going on after 6 of 10 answers" in again.stderr
+    assert asked == ["q6"]
+    timeless = [[{**line, "timing": 0} for line in all] for all in (first, lines(folder))]
+    assert timeless[0] == timeless[1]
+
+
+def test_a_batch_that_keeps_going_and_answers_all_is_a_batch(folder: Path) -> None:
+    assert batch(folder, "q.jsonl", "--keep-going").exit_code == 0
+    assert not list(folder.glob(".a.jsonl.*"))
+
+
+def test_the_spent_budget_of_a_batch_ends_it_all_the_same(folder: Path) -> None:
+    told = batch(folder, "q.jsonl", "--keep-going", "--budget", "tokens=70")
+    assert told.exit_code == 1
+    assert "the batch: the next request may need" in told.stderr
+    assert 0 < len(answers(folder)) < 10
+    assert not any("error" in line for line in lines(folder))
+
+
+def test_keep_going_is_for_files(folder: Path) -> None:
+    told = CliRunner().invoke(cli, ["run", str(folder / "p.yaml"), "q", "--keep-going"])
+    assert told.exit_code == 2
+    assert "--keep-going go with --in" in told.stderr
+
+
+def test_map_skips_what_fails(folder: Path) -> None:
+    with polyarch.load(folder / "p.yaml") as pipe:
+        results = list(pipe.map(["one", "boom", "two"], on_error="skip"))
+        assert [result.answer for result in results] == ["4", None, "4"]
+        assert [result.error is None for result in results] == [True, False, True]
+        assert isinstance(results[1].error, polyarch.PolyarchError)
+        assert results[1].trace[-1].what == "failed"
+        with pytest.raises(StepFailed):
+            list(pipe.map(["one", "boom", "two"]))

@@ -231,7 +231,7 @@ def test_a_failure_is_told_without_a_traceback():
     [
         ([], "give either a QUESTION or --in"),
         (["q", "--in", "q.jsonl"], "give either a QUESTION or --in"),
-        (["q", "--out", "a.jsonl"], "--out and --budget go with --in"),
+        (["q", "--out", "a.jsonl"], "--out, --budget and --keep-going go with --in"),
         (["q", "--concurrency", "0"], "--concurrency"),
         (["q", "--seed", "x"], "--seed"),
     ],

@@ -565,3 +565,47 @@ def test_a_prompt_in_a_file(tmp_path: Path) -> None:
     (fault,) = faults(text, tmp_path)
     assert (fault.code, fault.span.line) == ("prompt", 5)
     assert "question" in fault.hint
+
+
+SECRETS = {
+    "its shape": ("ky: sk-abcdefgh12345678", "ky: *******************"),
+    "its name": ("api_key: 0123abcd4567efgh", "api_key: ****************"),
+    "the environment": ("ky: plain words", "ky: ***********"),
+}
+
+
+@pytest.mark.parametrize("case", SECRETS)
+def test_what_looks_like_a_key_is_masked(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOME_TOKEN", "plain words")
+    written, shown = SECRETS[case]
+    (fault,) = faults(f"name: x\nmodels: {{m: {{model: scripted/x, {written}, tmp: 1}}}}\n{END}")[
+        :1
+    ]
+    secret = written.split(": ")[1]
+    assert secret not in str(fault)
+    assert shown in str(fault)
+
+
+def test_a_key_in_the_wrong_place_is_not_repeated() -> None:
+    (fault,) = faults(f"name: x\nmodels: {{m: sk-abcdefgh/12345678}}\n{END}")[:1]
+    told = faults(HEAD + "  a: {op: generate, model: sk-abcdefgh12345678}\n")
+    assert "abcdefgh" not in f"{fault} {told[0]}"
+    assert "unknown model '*******************'" in told[0].message
+
+
+END = "steps: {a: {op: generate}}\n"
+
+
+@pytest.mark.parametrize(
+    ("model", "hint"),
+    [
+        ("{model: scripted/x, shape: {layrs: 3}}", '"layers"'),
+        ("{model: scripted/x, shape: {experts: {cuont: 3}}}", '"count"'),
+        ("{model: scripted/x, price: {promt: 3}}", '"prompt"'),
+        ("{model: scripted/x, temprature: 1}", '"temperature"'),
+    ],
+)
+def test_keys_inside_a_model_get_the_nearest_of_their_own(model: str, hint: str) -> None:
+    found = faults(f"name: x\nmodels: {{m: {model}}}\nsteps: {{a: {{op: generate}}}}\n")
+    unknown = [fault for fault in found if fault.code == "unknown-key"]
+    assert [hint in fault.hint for fault in unknown] == [True]

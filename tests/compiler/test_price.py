@@ -29,6 +29,21 @@ def priced(steps: str, more: str = "") -> Plan:
     return plan(build(parse(f"{HEAD}{more}steps:\n{steps}"), Path()), Amount(10, 10))
 
 
+def test_cached_prompt_tokens_are_in_the_bounds_on_dollars() -> None:
+    """The budget may just do when all prompts are cached."""
+    text = HEAD.replace("completion: 10}", "completion: 10, cached: 0.1}")
+    steps = "  drafts: {op: generate, n: 4, model: m}\n  answer: {op: vote}"
+    made = plan(build(parse(f"{text}steps:\n{steps}"), Path()), Amount(10, 20))
+    drafts = made.costs["drafts"]
+    assert drafts.usd.low == pytest.approx((10 * 0.1 + 4 * 10) / 1e6)
+    assert drafts.usd.high == pytest.approx((20 * 1 + 400 * 10) / 1e6)
+    dearer = text.replace("cached: 0.1", "cached: 1.25")
+    made = plan(build(parse(f"{dearer}steps:\n{steps}"), Path()), Amount(10, 20))
+    drafts = made.costs["drafts"]
+    assert drafts.usd.low == pytest.approx((10 * 1 + 4 * 10) / 1e6)
+    assert drafts.usd.high == pytest.approx((20 * 1.25 + 400 * 10) / 1e6)
+
+
 def test_a_verified_vote() -> None:
     """16 drafts in one request, 16 verdicts or, if none is readable at first, 32."""
     made = priced("""\

@@ -199,9 +199,9 @@ def towers() -> str:
     ],
 )
 def test_bounds_hold_quickly(text: str, code: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     assert [fault.code for fault in faults(text)] == [code]
-    assert time.perf_counter() - started < 4
+    assert time.process_time() - started < 4
 
 
 def test_what_is_just_within_bounds_is_read() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 
 import pytest
 import pytest_asyncio
@@ -34,17 +35,43 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         found = [s for s in found if all(s.offers(capability) for capability in mark.args)]
     for mark in metafunc.definition.iter_markers("trait"):
         found = [s for s in found if all(getattr(s, trait) for trait in mark.args)]
-    metafunc.parametrize("subject", found, ids=[s.name for s in found], scope="session")
+    metafunc.parametrize("subject", found, ids=[s.name for s in found])
+
+
+class Openings:
+    """Every subject that was opened, until the end of the session."""
+
+    def __init__(self) -> None:
+        self._opened: dict[str, Opened] = {}
+        self._stack = AsyncExitStack()
+        self._before = asyncio.all_tasks()
+
+    async def open(self, subject: Subject) -> Opened:
+        """The subject, open."""
+        if subject.name not in self._opened:
+            opened = await self._stack.enter_async_context(subject.open())
+            self._opened[subject.name] = opened
+        return self._opened[subject.name]
+
+    async def aclose(self) -> None:
+        """Close each twice; nothing of them may be left."""
+        for opened in self._opened.values():
+            await opened.backend.aclose()
+            await opened.backend.aclose()
+        await self._stack.aclose()
+        await asyncio.sleep(0)
+        left = asyncio.all_tasks() - self._before - {asyncio.current_task()}
+        assert not left, f"{list(self._opened)} left {left}"
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def opened(subject: Subject) -> AsyncIterator[Opened]:
-    """The subject, open; closed twice afterwards, when nothing of it may be left."""
-    before = asyncio.all_tasks()
-    async with subject.open() as ready:
-        yield ready
-        await ready.backend.aclose()
-        await ready.backend.aclose()
-    await asyncio.sleep(0)
-    left = {task for task in asyncio.all_tasks() - before if task is not asyncio.current_task()}
-    assert not left, f"{subject.name} left {left}"
+async def openings() -> AsyncIterator[Openings]:
+    made = Openings()
+    yield made
+    await made.aclose()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def opened(openings: Openings, subject: Subject) -> Opened:
+    """The subject, open."""
+    return await openings.open(subject)

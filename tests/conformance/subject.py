@@ -122,6 +122,10 @@ class Subject:
     """Whether a prompt longer than the declared context is refused."""
     own_seeds: bool = True
     """Whether the draws of one request have the texts that their seeds have alone."""
+    streams: bool = True
+    """Whether pieces come before the reply is whole."""
+    counts_draws: bool = True
+    """Whether it is known what each draw of several has spent, and not only their sum."""
     counts_prompt: bool = True
     """Whether `prompt_tokens` are the tokens that `prompt_logprobs` tell of."""
     undo: frozenset[Capability] = field(default_factory=frozenset)

@@ -22,6 +22,7 @@ def endless(subject: Subject) -> list[Request]:
     ]
 
 
+@pytest.mark.trait("streams")
 async def test_closing(subject: Subject, opened: Opened) -> None:
     before = asyncio.all_tasks()
     pieces = opened.backend.generate(endless(subject)[0])

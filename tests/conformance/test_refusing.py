@@ -31,7 +31,6 @@ def test_every_capability_is_dealt_with() -> None:
         for capability in ASKS
         if capability not in subject.info.capabilities
     ],
-    scope="session",
 )
 async def test_what_is_not_offered(
     subject: Subject, capability: Capability, opened: Opened

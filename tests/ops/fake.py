@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any, TypeVar
@@ -12,6 +13,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from polyarch.compiler.answers import Answer, AnswerKind, answer_kind
+from polyarch.compiler.execution import Limits, Outcome, Script
 from polyarch.compiler.op import (
     PLAIN,
     All,
@@ -30,6 +32,7 @@ from polyarch.compiler.values import Candidate, Json, Message, Origin, Purpose, 
 __all__ = [
     "Call",
     "Fake",
+    "FakeTester",
     "Fed",
     "candidate",
     "candidates",
@@ -60,20 +63,28 @@ class Call:
     wishes: Wishes = PLAIN
 
 
-Script = Callable[[Call], str | Reply]
+Saying = Callable[[Call], str | Reply]
 
 
-def says(*replies: str | Reply) -> Script:
+def says(*replies: str | Reply) -> Saying:
     """A script that says these, one after the other; the last one for ever."""
     left = list(replies)
     return lambda call: left.pop(0) if len(left) > 1 else left[0]
+
+
+Runner = Callable[[str], Outcome]
+"""What becomes of a program; of a test held against one, it is given both, a line between."""
+
+
+def _no_runs(source: str) -> Outcome:
+    raise AssertionError(f"nothing was to run, and this did: {source}")
 
 
 @dataclass
 class Fake:
     """A context whose model says what `script` returns."""
 
-    script: Script = field(default_factory=lambda: says("42"))
+    script: Saying = field(default_factory=lambda: says("42"))
     answer: AnswerKind = field(default_factory=lambda: answer_kind("number"))
     question: Question = field(
         default_factory=lambda: Question(
@@ -84,9 +95,13 @@ class Fake:
     calls: list[Call] = field(default_factory=list)
     notes: list[tuple[str, dict[str, Json]]] = field(default_factory=list)
     unreadable: int = 0
+    runner: Runner = _no_runs
+    ran: list[str] = field(default_factory=list)
+    limits: list[Limits] = field(default_factory=list)
+    confined: list[bool] = field(default_factory=list)
 
     def fill(self, asking: Asking, **values: str) -> str:
-        template = Template(asking.prompt or asking.default_prompt, asking.variables)
+        template = Template(asking.wording, asking.variables)
         return template.fill({**values, "question": self.question.text})
 
     async def sample(
@@ -131,6 +146,23 @@ class Fake:
         self.unreadable += 1
         return Asked(None, Usage(calls=2))
 
+    async def execute(self, script: Script, limits: Limits, *, confined: bool = True) -> Outcome:
+        await asyncio.sleep(0)
+        self._run_as(limits, confined)
+        self.ran.append(script.source)
+        return self.runner(script.source)
+
+    @asynccontextmanager
+    async def tester(
+        self, tests: Sequence[str], limits: Limits, *, confined: bool = True
+    ) -> AsyncIterator[FakeTester]:
+        self._run_as(limits, confined)
+        yield FakeTester(self, tests)
+
+    def _run_as(self, limits: Limits, confined: bool) -> None:
+        self.limits.append(limits)
+        self.confined.append(confined)
+
     def candidate(
         self, reply: Reply, *, index: int, parents: Sequence[Candidate] = ()
     ) -> Candidate:
@@ -165,6 +197,19 @@ class Fake:
         call = Call(purpose.role, purpose.shown, text, index, turn, asking.model, messages, wishes)
         self.calls.append(call)
         return self.script(call)
+
+
+@dataclass
+class FakeTester:
+    """Tests that are held against programs by the fake's runner."""
+
+    fake: Fake
+    tests: Sequence[str]
+
+    async def check(self, program: str) -> tuple[Outcome, ...]:
+        await asyncio.sleep(0)
+        self.fake.ran.append(program)
+        return tuple(self.fake.runner(f"{program}\n{test}") for test in self.tests)
 
 
 class Fed:

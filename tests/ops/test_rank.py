@@ -228,7 +228,7 @@ def test_roles_and_prompts_go_by_method() -> None:
     assert rank(method="pointwise").roles() == {"score"}
     op = rank(method="pairwise")
     (asking,) = op.askings()
-    assert asking.prompt == PAIRWISE
+    assert asking.wording == PAIRWISE
     settled = op.with_askings([asking.model_copy(update={"model": "judge"})])
     assert (settled.model, settled.prompt) == ("judge", None)
 

@@ -44,7 +44,9 @@ tools:
         return plan if request.purpose.role == "plan" else "done"
 
     made = polyarch.loads(text).plan
-    return polyarch.Pipeline(made, backends={"m": Scripted(reply)}, allow_tools=["all"])
+    return polyarch.Pipeline(
+        made, backends={"m": Scripted(reply)}, allow_tools=["all"], keys=["A_KEY"]
+    )
 
 
 def outcomes(result: polyarch.Result) -> list[Any]:

@@ -196,7 +196,7 @@ def test_a_circuit_opens_and_closes_again() -> None:
     circuit = Circuit("m", lambda: time[0], after=3, pause=10.0)
     for _ in range(3):
         circuit.check()
-        circuit.failed(ServerFailed("down"))
+        circuit.failed(ServerFailed("down"), 0.0)
     with pytest.raises(Unreachable, match="failed 3 times in a row") as caught:
         circuit.check()
     assert isinstance(caught.value.__cause__, ServerFailed)
@@ -204,7 +204,10 @@ def test_a_circuit_opens_and_closes_again() -> None:
     circuit.check()
     with pytest.raises(Unreachable):
         circuit.check()  # one trial at a time
-    circuit.failed(ServerFailed("still down"))
+    circuit.failed(ServerFailed("down then"), 0.0)  # sent before it opened
+    with pytest.raises(Unreachable):
+        circuit.check()
+    circuit.failed(ServerFailed("still down"), 10.0)
     time[0] = 15.0
     with pytest.raises(Unreachable):
         circuit.check()
@@ -213,6 +216,67 @@ def test_a_circuit_opens_and_closes_again() -> None:
     circuit.succeeded()
     circuit.check()
     assert not circuit.open
+
+
+def test_failures_of_what_was_sent_before_a_success_are_not_in_a_row() -> None:
+    time = [0.0]
+    circuit = Circuit("m", lambda: time[0], after=3, pause=10.0)
+    time[0] = 5.0
+    circuit.succeeded()
+    for _ in range(9):
+        circuit.failed(TimedOut("slow"), 1.0)
+    assert not circuit.open
+    for _ in range(3):
+        circuit.failed(TimedOut("slow"), 5.0)
+    assert circuit.open
+
+
+DRAWS = """\
+name: p
+answer: number
+models: {m: {model: scripted/x, max_draws: 1, retries: 0, timeout: 10, concurrency: %d}}
+steps:
+  drafts: {op: generate, n: %d, on_failure: drop}
+  answer: {op: vote}
+"""
+
+
+def test_many_that_time_out_together_leave_a_living_endpoint_open() -> None:
+    """Of 20 requests sent at once one is answered; the others time out, and four more follow."""
+
+    def latency(request: Request, draw: Draw) -> float:
+        return 60.0 if 0 < draw.index < 20 else 9.0
+
+    result, backend = solo(DRAWS % (20, 24), steady, latency)
+    assert (backend.log.requests, len(result.lost), str(result)) == (24, 19, "4")
+
+
+def test_many_that_time_out_together_with_no_answer_close_a_dead_one() -> None:
+    result, backend = solo(DRAWS % (20, 24), steady, 60.0)
+    assert (backend.log.requests, len(result.lost)) == (20, 24)
+
+
+def test_what_is_refused_does_not_keep_a_circuit_open() -> None:
+    """Eight failures, 15 seconds of refusals and no request; then the endpoint is back."""
+    text = """\
+name: p
+answer: number
+models:
+  m: {model: scripted/x, max_draws: 1, retries: 0, concurrency: 1}
+  slow: {model: scripted/y, max_draws: 1, concurrency: 1}
+steps:
+  pace: {op: generate, model: slow, n: 12}
+  checked: {op: verify, model: m, on_failure: drop, from: pace}
+  early: {op: generate, model: m, n: 8, on_failure: drop}
+  answer: {op: vote, from: [checked, early]}
+"""
+    backends = {
+        "m": Scripted(failing(8, ServerFailed("down"), 0.0)),
+        "slow": Scripted(steady, latency=2.0),
+    }
+    result = simulate(compiled(text), backends)
+    # Refused at 2, 4, … 14 seconds; asked again at 16, 18, … 24.
+    assert [one.place for one in result.lost if one.step == "checked"] == list(range(7))
 
 
 def test_a_dead_endpoint_is_left_alone() -> None:

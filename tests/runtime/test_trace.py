@@ -16,12 +16,13 @@ from polyarch import __version__
 from polyarch.backends.scripted import Script, Scripted
 from polyarch.compiler.errors import InputError, ServerFailed
 from polyarch.compiler.plan import Plan
-from polyarch.compiler.values import Image, Message, Question
+from polyarch.compiler.secrets import REDACTED, Secrets
+from polyarch.compiler.spec import QuestionSpec
+from polyarch.compiler.values import Image, Json, Message, Question, ToolCall
 from polyarch.runtime.events import Event
-from polyarch.runtime.questions import digest, recorded, restored
+from polyarch.runtime.questions import as_question, digest, recorded, restored
 from polyarch.runtime.trace.outline import outline
 from polyarch.runtime.trace.read import Trace, read
-from polyarch.runtime.trace.secrets import REDACTED, Secrets
 from polyarch.runtime.trace.write import TraceWriter
 
 CHECKED = """\
@@ -270,6 +271,16 @@ def test_an_unused_trace_has_a_first_line(tmp_path: Path) -> None:
         Question("hi", (Message("system", "be kind"), Message("user", "hi")), {}, "a"),
         Question("a\nb", (Message("user", "a\nb"),), {"x": "a", "y": [1]}, "a"),
         Question("see", (Message("user", ("see", Image("data:image/png;base64,AA"))),), {}, "a"),
+        Question(
+            "hi",
+            (
+                Message("user", "hi"),
+                Message("assistant", "", (ToolCall("c1", "weather", "{}"),)),
+                Message("tool", "sunny", call="c1"),
+            ),
+            {},
+            "a",
+        ),
     ],
 )
 def test_questions_come_back(question: Question) -> None:
@@ -313,3 +324,30 @@ def test_a_question_asked_again_is_another_run() -> None:
     ]
     assert [(run.seed, run.end) for run in outline(events)] == [(1, "ended"), (2, "")]
     assert outline(events)[0].stages["a"].asked[0].state == "cancelled"
+
+
+def test_a_chat_may_hold_calls_as_openai_writes_them() -> None:
+    called: dict[str, Json] = {
+        "id": "c1",
+        "type": "function",
+        "function": {"name": "weather", "arguments": "{}"},
+    }
+    chat: list[dict[str, Json]] = [
+        {"role": "user", "content": "hi"},
+        {"role": "assistant", "content": None, "tool_calls": [called]},
+        {"role": "tool", "content": "sunny", "tool_call_id": "c1"},
+    ]
+    question = as_question(chat, QuestionSpec())
+    assert question.messages == (
+        Message("user", "hi"),
+        Message("assistant", "", (ToolCall("c1", "weather", "{}"),)),
+        Message("tool", "sunny", call="c1"),
+    )
+    again = [chat[0], {**chat[1], "tool_calls": [{**called, "id": "c2"}]}, chat[2]]
+    other = as_question(again, QuestionSpec())
+    assert other.id != question.id
+    assert digest(question.messages) != digest(question.messages[:1])
+    with pytest.raises(InputError, match="message 1: a tool call has an id"):
+        as_question([chat[0], {**chat[1], "tool_calls": [{"id": 1}]}], QuestionSpec())
+    with pytest.raises(InputError, match="message 0: the content"):
+        as_question([{"role": "user", "content": None}], QuestionSpec())

@@ -13,13 +13,13 @@ from polyarch.backends.base import Draw, Request, TokenLogprob
 from polyarch.backends.scripted import Script, Scripted, info
 from polyarch.compiler.values import ToolCall
 
-__all__ = ["SUBJECTS"]
+__all__ = ["ENDLESS", "SUBJECTS", "reply"]
 
-_ENDLESS = "Count to the end of all numbers."
+ENDLESS = "Count to the end of all numbers."
 _SAID = "Ann has twice as many, that is 24. She gives away 7, so 17 are left."
 
 
-def _reply(request: Request, draw: Draw) -> Script:
+def reply(request: Request, draw: Draw) -> Script:
     """What a perfect model would say."""
     if request.wants != "text":
         length = 1 if request.wants == "reward" else 8
@@ -30,7 +30,7 @@ def _reply(request: Request, draw: Draw) -> Script:
     text = _text(request, draw)
     return Script(
         text.removeprefix(request.prefix),
-        latency=3600.0 if request.purpose.question == _ENDLESS else 0.0,
+        latency=3600.0 if request.purpose.question == ENDLESS else 0.0,
         reasoning="Let me see." if request.thinking else "",
         logprobs=_logprobs(text, request.logprobs),
         prompt_logprobs=_logprobs(request.messages[-1].text, request.prompt_logprobs)[1:],
@@ -63,7 +63,7 @@ def _logprobs(text: str, wanted: int | None) -> tuple[TokenLogprob, ...]:
 
 @asynccontextmanager
 async def _opened() -> AsyncIterator[Opened]:
-    backend = Scripted(_reply)
+    backend = Scripted(reply)
     yield Opened(backend, busy=lambda: backend.log.under_way)
 
 
@@ -73,7 +73,7 @@ SUBJECTS = (
         "x",
         info("x", {}),
         _opened,
-        endless=_ENDLESS,
+        endless=ENDLESS,
         bounded=False,
         counts_prompt=False,
     ),

@@ -1,4 +1,4 @@
-"""What must not reach a trace: keys, passwords, authorization."""
+"""What must not reach a trace or an error: keys, passwords, authorization."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from math import isfinite
 
-from ...compiler.values import Json
+from .values import Json
 
 __all__ = ["REDACTED", "Secrets"]
 
@@ -71,6 +71,13 @@ _SHAPES = tuple(
     )
 )
 
+_IN_YAML = re.compile(
+    r"(\b(?:[\w-]*[_-])?(?:key|apikey|token|secret|passw(?:or)?d)[\"']?\s*:\s*[\"']?)"
+    r"(?=[^\s\"',}]*\d)[^\s\"',}]{8,}",
+    re.I,
+)
+"""The value of a key whose name speaks of one, without quotes; with a digit, as no word has."""
+
 _MARKS = (
     *("sk-", "bearer", "authorization", "secret", "passw", "cookie", "credential", "private key"),
     *("api_key", "api-key", "apikey", "_token", "-token", "://", "akia", "aiza", "xox", "eyj"),
@@ -124,6 +131,15 @@ class Secrets:
                 return [self.clean(inner) for inner in value]
         return self.text(repr(value))
 
+    def masked(self, line: str) -> str:
+        """A line of YAML with stars for secrets, as many as they had characters: what stands after
+        them keeps its column."""
+        for shape in (*_SHAPES, _IN_YAML):
+            line = shape.sub(_stars, line)
+        for value in self._values:
+            line = line.replace(value, "*" * len(value))
+        return line
+
     def text(self, text: str) -> str:
         """The text without secrets."""
         for shape in _SHAPES:
@@ -131,6 +147,11 @@ class Secrets:
         for value in self._values:
             text = text.replace(value, REDACTED)
         return text
+
+
+def _stars(found: re.Match[str]) -> str:
+    kept = found[1] if found.re.groups else ""
+    return kept + "*" * (len(found[0]) - len(kept))
 
 
 def _secret(key: object) -> bool:

@@ -1,0 +1,1 @@
+"""Models on GPUs: what fits where, which take turns, and an idealised price in seconds."""

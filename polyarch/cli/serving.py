@@ -1,0 +1,71 @@
+"""What `polyarch serve-model` does; apart from it, so that its help imports none of this."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import click
+
+from ..compiler.errors import InputError, MissingPackage
+from ..compiler.values import Json
+
+__all__ = ["Serving", "serve_model"]
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """Where and how to serve."""
+
+    host: str
+    port: int
+    key_env: str | None
+    name: str | None
+    options: str
+    running: int | None
+    waiting: int
+    grace: float
+
+
+def serve_model(model: str, how: Serving) -> None:
+    """Serve a model until a signal comes. Raises `InputError`, `MissingPackage`, and what the
+    model's backend raises; `KeyboardInterrupt` after Ctrl-C."""
+    try:
+        from ..server.app import app
+        from ..server.listen import bound, serve
+    except ModuleNotFoundError as error:
+        raise MissingPackage(
+            "serve-model needs starlette and uvicorn: pip install 'polyarch[serve]'"
+        ) from error
+    from ..server.keys import keys_of
+    from ..server.served import served_model
+
+    keys = keys_of(how.key_env, how.host)
+    served = served_model(model, _options(how.options), how.name)
+    made = app(served, keys, running=how.running or served.info.concurrency, waiting=how.waiting)
+    with bound(how.host, how.port) as listening:
+        url = _url(how.host, listening.getsockname()[1])
+        told = serve(
+            made,
+            listening,
+            grace=how.grace,
+            ready=lambda: click.echo(f"serving {served.name} at {url}"),
+        )
+    if told == signal.SIGINT:
+        raise KeyboardInterrupt
+
+
+def _options(text: str) -> Mapping[str, Json]:
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise InputError(f"--options is no JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise InputError(f'--options is an object like {{"batch": 64}}, not {text}')
+    return value
+
+
+def _url(host: str, port: int) -> str:
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}/v1"

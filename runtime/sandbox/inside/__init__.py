@@ -1,0 +1,1 @@
+"""What runs within the sandbox. Nothing here imports anything of polyarch."""

@@ -1,0 +1,28 @@
+"""A process and those below it, as the kernel tells."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+__all__ = ["resident", "tree"]
+
+
+def tree(pid: int) -> list[int]:
+    """A process and all below it, itself first; those that end meanwhile may be missing."""
+    found = [pid]
+    for parent in found:
+        try:
+            tasks = list(Path(f"/proc/{parent}/task").iterdir())
+            for task in tasks:
+                found += [int(child) for child in (task / "children").read_text().split()]
+        except (FileNotFoundError, ProcessLookupError, NotADirectoryError):
+            continue
+    return found
+
+
+def resident(pid: int) -> int:
+    """The pages of memory that a process holds; 0 if it is gone."""
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    except (OSError, IndexError):
+        return 0
