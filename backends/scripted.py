@@ -59,6 +59,9 @@ class Script:
     prompt_logprobs: tuple[TokenLogprob, ...] = ()
     calls: tuple[ToolCall, ...] = ()
     values: tuple[float, ...] = ()
+    parts: tuple[tuple[float, str], ...] = ()
+    """The text in parts, in place of `text`, each so many seconds after the one before it; a fault
+    comes after the last. Never cut off."""
 
 
 Reply: TypeAlias = Callable[[Request, Draw], "str | Script"]
@@ -130,6 +133,11 @@ class Scripted(Backend):
                 if latency > waited:
                     await asyncio.sleep(latency - waited)
                     waited = latency
+                for pause, part in script.parts:
+                    if pause:
+                        await asyncio.sleep(pause)
+                        waited += pause
+                    yield Piece(index, part, completion_tokens=max(1, len(part) // _CHARS))
                 left -= 1
                 fault = script.fault or _lacking(request, script)
                 if fault is not None:

@@ -11,6 +11,7 @@
     │   ├── SandboxFailed     a program cannot be run apart from everything else
     │   ├── NoAnswer          the pipeline ended without the candidates it promised
     │   └── BudgetExhausted   the next request would not fit the budget
+    ├── ToolFailed            a tool could not be called, or failed
     └── BackendError          a model could not be asked, or could not answer
         ├── Unreachable       no connection, or it broke
         ├── Unauthorized      the key is missing or wrong
@@ -52,6 +53,7 @@ __all__ = [
     "StepFailed",
     "TimedOut",
     "TooLong",
+    "ToolFailed",
     "Unauthorized",
     "Unreachable",
     "VersionMismatch",
@@ -201,6 +203,16 @@ class BudgetExhausted(RunError):
     def __init__(self, message: str, *, best: bool = False, account: str = "") -> None:
         self.best = best
         self.account = account
+        super().__init__(message)
+
+
+class ToolFailed(PolyarchError):
+    """A tool could not be called, or failed. `passing` says whether it may succeed next time."""
+
+    code = "tool"
+
+    def __init__(self, message: str, *, passing: bool = False) -> None:
+        self.passing = passing
         super().__init__(message)
 
 

@@ -12,6 +12,7 @@ from .answers import AnswerKind
 from .errors import Span
 from .op import Op, Source
 from .spec import Budget, Layout, ModelSpec, QuestionSpec
+from .toolspec import ToolSpec
 
 __all__ = ["INPUT", "QUESTION", "Graph", "Node", "Place", "arguments"]
 
@@ -92,6 +93,7 @@ class Graph:
     place: Place
     notes: tuple[str, ...] = ()
     """What passes want people to know, in the order found."""
+    tools: Mapping[str, ToolSpec] = field(default_factory=dict)
 
     @cached_property
     def dag(self) -> nx.DiGraph[str]:
@@ -119,6 +121,12 @@ class Graph:
     def followers(self, name: str) -> tuple[Node, ...]:
         """The nodes that read this one or wait for it, in the order written."""
         return tuple(self.nodes[reader] for reader in self.dag.successors(name))
+
+    @property
+    def called(self) -> tuple[str, ...]:
+        """The tools that some step may call, in the order declared."""
+        named = {tool for node in self.nodes.values() for tool in node.op.tool_names()}
+        return tuple(name for name in self.tools if name in named)
 
     def around(self, scope: str) -> Iterator[Budget]:
         """The budgets of a scope and of those around it, outermost first."""

@@ -6,6 +6,7 @@ Light on purpose: a compiled module imports this and nothing else of the compile
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ class Source(NamedTuple):
     output: str
     keep: int
     notes: tuple[str, ...]
+    tools: Mapping[str, Mapping[str, Json]] = MappingProxyType({})
 
 
 def step(

@@ -20,6 +20,7 @@ from .answers import AnswerKind
 from .errors import Fault
 from .execution import Limits, Outcome, Script, Tester
 from .model import Capability
+from .toolcalls import Called
 from .values import (
     Candidate,
     Json,
@@ -27,6 +28,7 @@ from .values import (
     Purpose,
     Question,
     TokenLogprob,
+    Tool,
     ToolCall,
     Usage,
 )
@@ -38,10 +40,12 @@ __all__ = [
     "Amount",
     "Asked",
     "Asking",
+    "Called",
     "Calls",
     "Context",
     "Drawing",
     "Each",
+    "Effect",
     "Flow",
     "Mismatch",
     "ModelName",
@@ -51,7 +55,10 @@ __all__ = [
     "Shown",
     "Source",
     "Stream",
+    "Uses",
     "Wishes",
+    "Writing",
+    "of_question",
 ]
 
 T = TypeVar("T")
@@ -61,6 +68,8 @@ Reading: TypeAlias = Literal["joined", "first", "last", "arrival"]
 """How a deciding operator reads several steps: one after the other, as one; the first that gives
 any, and later ones only when those before gave nothing; all, to pass on the last one's; or each
 candidate as it arrives."""
+
+Effect: TypeAlias = Literal["pure", "samples", "acts"]
 
 ModelName = Annotated[str, Field(min_length=1, json_schema_extra={"polyarch": "model"})]
 """A name from the pipeline's `models:`, or backend/model written out."""
@@ -126,6 +135,14 @@ class Calls:
     prompt: Amount
     completion: Amount
     depth: Amount = Amount(1, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Uses:
+    """Bounds on the calls of tools that an operator makes; each may be of any of `tools`."""
+
+    tools: tuple[str, ...]
+    count: Amount
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +237,16 @@ class Stream(Protocol):
         """Everything, once it is there."""
 
 
+class Writing(Protocol):
+    """A reply while it is written: its text in parts, once, in order."""
+
+    def __aiter__(self) -> AsyncIterator[str]: ...
+
+    @property
+    def reply(self) -> Reply:
+        """The whole reply, once the last part was read."""
+
+
 class Context(Protocol):
     """All of the outside world that an operator sees.
 
@@ -274,6 +301,31 @@ class Context(Protocol):
         after the repair turn is counted in the trace as unreadable.
         """
 
+    def stream(
+        self,
+        asking: Asking,
+        messages: tuple[Message, ...],
+        purpose: Purpose,
+        index: int,
+        wishes: Wishes = PLAIN,
+    ) -> AbstractAsyncContextManager[Writing]:
+        """Draw one completion and read it while it is written. Leaving before its end cancels it.
+
+        Tried again, or asked of another model, only as long as none of its text was read; never
+        hedged. A reply that was kept comes whole, at once.
+        """
+
+    async def tools(self, names: Sequence[str]) -> tuple[Tool, ...]:
+        """What a model is told of tools of the pipeline. Raises `ToolFailed` where one cannot be
+        asked what it takes."""
+
+    async def call(self, tool: str, arguments: Mapping[str, Json], *, index: int) -> Called:
+        """Call a tool; what becomes of it, be that its result or why there is none.
+
+        Arguments that its schema does not allow fail the call before it is made. `index` tells
+        this call from the step's others. Raises `BudgetExhausted`.
+        """
+
     async def execute(self, script: Script, limits: Limits, *, confined: bool = True) -> Outcome:
         """Run a program in the sandbox. What it does is its outcome; raises `SandboxFailed` where
         isolation is not real. `confined=False` is for operators that were told so in words."""
@@ -309,7 +361,7 @@ class Op(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
 
-    effect: ClassVar[Literal["pure", "samples", "acts"]] = "pure"
+    effect: ClassVar[Effect] = "pure"
     """pure: the same input gives the same output, at no cost. samples: asks a model.
     acts: does something outside."""
 
@@ -325,6 +377,20 @@ class Op(BaseModel):
     def calls(self, given: Flow) -> tuple[Calls, ...]:
         """Bounds on the calls made."""
         return ()
+
+    def uses(self, given: Flow) -> Uses | None:
+        """Bounds on the calls of tools made."""
+        return None
+
+    def tool_names(self) -> tuple[str, ...]:
+        """The tools of the pipeline that it may call."""
+        return ()
+
+    def with_tools(self, names: Sequence[str]) -> Self:
+        """This operator with its tools under other names, in the order of `tool_names()`."""
+        if names:
+            raise ValueError(f"{type(self).__name__} calls no tool")
+        return self
 
     def asks(self) -> frozenset[Capability]:
         """What its model must offer beyond a chat. Of several `askings()`, each says its own."""
@@ -357,7 +423,7 @@ class Asking(Op):
     """An operator that asks a model. Arguments left out come from the model's own entry in
     `models:`, then from its backend."""
 
-    effect: ClassVar[Literal["pure", "samples", "acts"]] = "samples"
+    effect: ClassVar[Effect] = "samples"
     variables: ClassVar[frozenset[str]] = frozenset()
     """What a prompt of this operator may name, `question` among them."""
     required: ClassVar[frozenset[str]] = frozenset()
@@ -459,6 +525,8 @@ class Each(Op):
 class All(Op):
     """An operator that reads candidates in index order and decides."""
 
+    reads: ClassVar[bool] = True
+    """Whether it reads candidates; else it answers the question alone, as sources do."""
     reading: ClassVar[Reading] = "joined"
     passes_on: ClassVar[bool] = False
     """Whether it yields what it reads at once, so that it reads no more than is read of it."""
@@ -480,3 +548,8 @@ class All(Op):
         """The best that can be said of what was read when the budget is spent: the candidates in
         index order, of which as many go on as the step may give."""
         return read
+
+
+def of_question(op: Op) -> bool:
+    """Whether an operator reads the question alone."""
+    return isinstance(op, Source) or (isinstance(op, All) and not op.reads)

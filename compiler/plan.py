@@ -95,6 +95,7 @@ def plan(graph: Graph, question: Amount = ANY_QUESTION) -> Plan:
 
 def digest(graph: Graph) -> str:
     """The digest of a settled graph; see `Plan.digest`."""
+    tools = {name: tool.model_dump(mode="json") for name, tool in graph.tools.items()}
     return _sha256(
         {
             "graph": str(graph),
@@ -105,6 +106,7 @@ def digest(graph: Graph) -> str:
                 for name, model in graph.models.items()
             },
             "question": graph.question.model_dump(mode="json"),
+            **({"tools": tools} if tools else {}),
         }
     )
 

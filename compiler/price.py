@@ -15,8 +15,9 @@ from .ahead import ahead
 from .flow import infer, read_by
 from .graph import Graph, Node
 from .model import Price
-from .op import All, Amount, Calls, Each, Flow, Op, Source
+from .op import All, Amount, Calls, Each, Flow, Op, Source, Uses
 from .registry import model_info
+from .toolspec import ToolSpec
 
 __all__ = ["Cost", "Dollars", "Load", "Seconds", "loads", "price"]
 
@@ -57,6 +58,8 @@ class Cost:
     completion: Amount = _NONE
     usd: Dollars = _FREE
     depth: Amount = _NONE
+    tools: Amount = _NONE
+    """Calls of tools."""
     seconds: Seconds | None = None
 
     @property
@@ -72,6 +75,7 @@ class Cost:
             self.completion + other.completion,
             self.usd + other.usd,
             Amount(max(self.depth.low, other.depth.low), max(self.depth.high, other.depth.high)),
+            self.tools + other.tools,
         )
 
 
@@ -103,8 +107,10 @@ def price(graph: Graph, question: Amount) -> tuple[dict[str, Cost], Cost]:
     read = _read(graph, flows)
     maybe = {name for name, node in graph.nodes.items() if node.gate}
     prices = {name: _price(graph, name) for name in graph.models}
+    fed = {name: _given(graph, name, flows, question) for name in graph.order}
     costs = {
-        name: _cost(graph.nodes[name], _given(graph, name, flows, question), read[name], prices)
+        name: _cost(graph.nodes[name], fed[name], read[name], prices)
+        + _tools_cost(graph.nodes[name].op.uses(fed[name]), read[name], graph.tools)
         for name in graph.order
     }
     costs.update({name: _perhaps(costs[name]) for name in maybe})
@@ -112,7 +118,7 @@ def price(graph: Graph, question: Amount) -> tuple[dict[str, Cost], Cost]:
         if isinstance(graph.nodes[name].op, Source | Each):
             costs[name] = _in_rounds(costs[name], ceil(flows[name].count.high / most))
     total = sum(costs.values(), Cost())
-    return costs, Cost(total.calls, total.prompt, total.completion, total.usd, _path(graph, costs))
+    return costs, replace(total, depth=_path(graph, costs))
 
 
 def _in_rounds(cost: Cost, rounds: int) -> Cost:
@@ -129,6 +135,7 @@ def _perhaps(cost: Cost) -> Cost:
         Amount(0, cost.completion.high),
         Dollars(0.0, cost.usd.high),
         Amount(0, cost.depth.high),
+        Amount(0, cost.tools.high),
     )
 
 
@@ -199,6 +206,16 @@ def _loads(node: Node, given: Flow, read: int) -> tuple[Load, ...]:
     if not read:
         calls = tuple(replace(c, count=Amount(0, c.count.high)) for c in calls)
     return tuple(Load(c, c.count) for c in calls)
+
+
+def _tools_cost(uses: Uses | None, read: int, tools: Mapping[str, ToolSpec]) -> Cost:
+    """The cost of calls of tools, each of which may be the cheapest or the dearest."""
+    if uses is None:
+        return Cost()
+    prices = [tools[name].usd for name in uses.tools] or [0.0]
+    tries = [tools[name].usd * (1 + tools[name].retries) for name in uses.tools] or [0.0]
+    count = Amount(uses.count.low if read else 0, uses.count.high)
+    return Cost(usd=Dollars(count.low * min(prices), count.high * max(tries)), tools=count)
 
 
 def _source_loads(op: Source, chunk: int, given: Flow, read: int) -> Iterator[Load]:

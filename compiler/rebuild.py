@@ -19,6 +19,7 @@ from .plan import Plan, digest, fingerprints
 from .price import price
 from .registry import backend_names, operator, operator_names
 from .spec import Budget, ModelSpec, QuestionSpec
+from .toolspec import ToolSpec
 from .values import Json
 from .verify import verify
 
@@ -65,6 +66,10 @@ def _graph(source: Source) -> Graph:
         keep=source.keep,
         place=place,
         notes=source.notes,
+        tools={
+            name: _valid(source, f"tool {name!r}", ToolSpec, given)
+            for name, given in source.tools.items()
+        },
     )
 
 

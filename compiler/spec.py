@@ -11,6 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from .model import Price
 from .place.asked import ShapeSpec, as_shape
+from .toolspec import ToolName, ToolSpec
 from .values import Json
 
 __all__ = [
@@ -189,6 +190,8 @@ class Spec(_Frozen):
     models: Mapping[str, Annotated[ModelSpec, BeforeValidator(_named)]] = Field(
         default_factory=dict
     )
+    tools: Mapping[ToolName, ToolSpec] = Field(default_factory=dict)
+    """The tools that steps may name."""
     answer: str | Mapping[str, Any] = "text"
     layout: Layout = "prefix"
     """The order of the paragraphs in the operators' own prompts: the one that lets requests share

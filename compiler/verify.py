@@ -5,7 +5,7 @@ from __future__ import annotations
 from .errors import Fault
 from .flow import infer
 from .graph import INPUT, Graph
-from .op import Amount, Flow, Source
+from .op import Amount, Flow, of_question
 
 __all__ = ["ANY_QUESTION", "verify"]
 
@@ -45,7 +45,7 @@ def _wiring(graph: Graph) -> list[Fault]:
             if name not in graph.nodes or name not in before:
                 message = f"step {node.name!r} waits for {name!r}, which does not stand before it"
                 faults.append(Fault("forward", message, node.place.step))
-        if isinstance(node.op, Source) and node.inputs:
+        if of_question(node.op) and node.inputs:
             message = f"{node.kind} reads the question alone"
             faults.append(Fault("flow", message, node.place.of("from")))
         before.add(node.name)

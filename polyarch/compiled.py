@@ -6,9 +6,17 @@ against its lock when it is first asked something.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import (
+    AsyncIterable,
+    AsyncIterator,
+    Callable,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .compiler.locked import Lock, Source, Step, step
 
@@ -38,6 +46,7 @@ def compiled(
     output: str,
     keep: int = 1,
     notes: Sequence[str] = (),
+    tools: Mapping[str, Mapping[str, Json]] | None = None,
 ) -> Compiled:
     """A compiled pipeline, nothing of it built yet."""
     return Compiled(
@@ -55,6 +64,7 @@ def compiled(
             output,
             keep,
             tuple(notes),
+            tools or {},
         )
     )
 
@@ -66,8 +76,24 @@ class Compiled:
     it was compiled, or if it was edited since.
     """
 
-    def __init__(self, source: Source) -> None:
+    def __init__(
+        self,
+        source: Source,
+        *,
+        tools: Mapping[str, Callable[..., Any]] | None = None,
+        allow_tools: Iterable[str] = (),
+    ) -> None:
         self.source = source
+        self._tools = tools
+        self._allowed = allow_tools
+
+    def granting(
+        self,
+        tools: Mapping[str, Callable[..., Any]] | None = None,
+        allow_tools: Iterable[str] = (),
+    ) -> Compiled:
+        """The same pipeline with these tools granted, as `polyarch.Pipeline` has it."""
+        return Compiled(self.source, tools=tools, allow_tools=allow_tools)
 
     @property
     def name(self) -> str:
@@ -85,7 +111,7 @@ class Compiled:
         from .compiler.rebuild import rebuild
         from .pipeline import Pipeline
 
-        return Pipeline(rebuild(self.source))
+        return Pipeline(rebuild(self.source), tools=self._tools, allow_tools=self._allowed)
 
     @property
     def plan(self) -> Plan:

@@ -7,6 +7,7 @@ from collections.abc import (
     AsyncGenerator,
     AsyncIterable,
     AsyncIterator,
+    Callable,
     Iterable,
     Iterator,
     Mapping,
@@ -14,7 +15,7 @@ from collections.abc import (
 from contextlib import aclosing
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 from weakref import WeakKeyDictionary, finalize
 
 from .backends.base import Backend
@@ -27,6 +28,7 @@ from .compiler.verify import ANY_QUESTION
 from .runtime.cache import Cache
 from .runtime.session import OnError, Session
 from .runtime.store import Store
+from .runtime.tools.toolbox import granted
 
 if TYPE_CHECKING:
     from .compiler.graph import Graph
@@ -43,15 +45,24 @@ def load(
     question_tokens: int | None = None,
     keys: Iterable[str] = (),
     allow_unsandboxed: bool = False,
+    tools: Mapping[str, Callable[..., Any]] | None = None,
+    allow_tools: Iterable[str] = (),
 ) -> Pipeline:
     """Compile the pipeline in a YAML file. Raises `SpecError` with every fault of the file.
 
     `question_tokens` is the longest question to price for; 512 if left out. `keys` are the
     environment variables whose keys it may send to the servers that it names. `allow_unsandboxed`
-    grants steps that say `sandbox: none` what they ask for.
+    grants steps that say `sandbox: none` what they ask for, `tools` and `allow_tools` grant tools,
+    as `Pipeline` has it.
     """
     made = _plan(build_file(Path(path)), question_tokens)
-    return Pipeline(made, keys=keys, allow_unsandboxed=allow_unsandboxed)
+    return Pipeline(
+        made,
+        keys=keys,
+        allow_unsandboxed=allow_unsandboxed,
+        tools=tools,
+        allow_tools=allow_tools,
+    )
 
 
 def loads(
@@ -60,9 +71,12 @@ def loads(
     folder: str | Path = ".",
     question_tokens: int | None = None,
     keys: Iterable[str] = (),
+    tools: Mapping[str, Callable[..., Any]] | None = None,
+    allow_tools: Iterable[str] = (),
 ) -> Pipeline:
     """Compile a pipeline from YAML text; `file:` names are looked up in `folder`. See `load`."""
-    return Pipeline(_plan(build(parse(text), Path(folder)), question_tokens), keys=keys)
+    made = _plan(build(parse(text), Path(folder)), question_tokens)
+    return Pipeline(made, keys=keys, tools=tools, allow_tools=allow_tools)
 
 
 def _plan(graph: Graph, question_tokens: int | None) -> Plan:
@@ -88,12 +102,20 @@ class Pipeline:
         cache: Cache | None = None,
         keys: Iterable[str] = (),
         allow_unsandboxed: bool = False,
+        tools: Mapping[str, Callable[..., Any]] | None = None,
+        allow_tools: Iterable[str] = (),
     ) -> None:
         """`backends` are ready ones by model name, instead of those the plan would open; `cache`
         keeps replies for later runs, too. Both stay the caller's to close. `keys` are the
         environment variables whose keys it may send to the servers that it names.
-        `allow_unsandboxed` grants steps that say `sandbox: none` what they ask for."""
+        `allow_unsandboxed` grants steps that say `sandbox: none` what they ask for.
+
+        `tools` are functions, by the names of tools, to be called for them whatever the pipeline
+        says they are; `allow_tools` names those that may be called as it says, or is `["all"]`. A
+        pipeline that may call any other tool is refused when it is first asked: `PlanRefused`.
+        """
         self.plan = plan
+        self._grants = granted(tools, allow_tools)
         self._keys = tuple(keys)
         self._stores = (Store(cache),) if cache is not None else ()
         self._backends = backends
@@ -235,6 +257,7 @@ class Pipeline:
                 backends=self._backends,
                 listeners=self._listeners,
                 stores=self._stores,
+                tools=self._grants,
                 keys=self._keys,
                 allow_unsandboxed=self._allow_unsandboxed,
             )

@@ -16,14 +16,17 @@ from ..compiler.answers import AnswerKind, answer_kind
 from ..compiler.execution import Limits, Outcome, Script, Tester
 from ..compiler.op import PLAIN, Asked, Asking, Reply, Wishes
 from ..compiler.template import Template
-from ..compiler.values import Candidate, Json, Message, Origin, Purpose, Question, Usage
+from ..compiler.toolcalls import Called
+from ..compiler.values import Candidate, Json, Message, Origin, Purpose, Question, Tool, Usage
 from .fitting import fitted
 from .recall import through
 from .running import Running
 from .seeds import derive, numbered
 from .sending import Sending
 from .state import StepState
+from .tools.calling import Site, called, offered
 from .wiring import number
+from .writing import Written, written
 
 __all__ = ["StepContext", "first_error"]
 
@@ -110,6 +113,28 @@ class StepContext:
         self.count_unreadable(reply, wrong)
         return Asked(None, spent)
 
+    def stream(
+        self,
+        asking: Asking,
+        messages: tuple[Message, ...],
+        purpose: Purpose,
+        index: int,
+        wishes: Wishes = PLAIN,
+    ) -> AbstractAsyncContextManager[Written]:
+        """Draw one completion and read it while it is written."""
+        draws = range(index, index + 1)
+        return written(
+            lambda tell: self.send(asking, messages, purpose, draws, None, wishes, tell=tell)
+        )
+
+    async def tools(self, names: Sequence[str]) -> tuple[Tool, ...]:
+        """What a model is told of tools of the pipeline."""
+        return await offered(self._state, -1 if self._place is None else self._place, tuple(names))
+
+    async def call(self, tool: str, arguments: Mapping[str, Json], *, index: int) -> Called:
+        """Call a tool; what becomes of it."""
+        return await called(Site(self._state, self._place, index), tool, arguments)
+
     async def execute(self, script: Script, limits: Limits, *, confined: bool = True) -> Outcome:
         """Run a program in the sandbox."""
         return await self._running(confined).execute(script, limits)
@@ -180,17 +205,18 @@ class StepContext:
         deliver: Callable[[Reply], None] | None = None,
         wishes: Wishes = PLAIN,
         turn: int = 0,
+        tell: Callable[[str], None] | None = None,
     ) -> Coroutine[Any, Any, Reply]:
         """One request, seen through when awaited: the reply of its first draw. The reply of every
-        draw is delivered as it finishes."""
+        draw is delivered as it finishes; of one draw, each part of its text is told as it comes."""
         request = self._request(asking, messages, purpose, draws, wishes, turn)
         state, place = self._state, self._place
         if optional := state.wiring.optional:
             offered = state.run.models[request.model].info.capabilities
             request = fitted(request, offered, optional)
         if state.run.stores:
-            return through(state, place, request, deliver, state.run.stores)
-        return Sending(state, place, request, deliver).reply()
+            return through(state, place, request, deliver, state.run.stores, tell)
+        return Sending(state, place, request, deliver, tell).reply()
 
     def _request(
         self,

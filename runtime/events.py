@@ -15,9 +15,10 @@ class Event(NamedTuple):
     """Something that happened at a step, at the place of its output with that index.
 
     `what` is one of: started, without, asked, drew, recalled, ran, made, dropped, unreadable,
-    noted, retried, fell back, hedged, lost, closed, failed, ended. `without` tells what a step does
-    without, since its model does not offer it. `drew` and `recalled` hold what a reply has beside
-    its text (reasoning, logprobs, prompt_logprobs, calls, values) only where it has any.
+    noted, retried, fell back, hedged, offered, called, lost, closed, failed, ended. `without` tells
+    what a step does without, since its model does not offer it. `offered` tells which tools a model
+    is told of, `called` what became of a call of one. `drew` and `recalled` hold what a reply has
+    beside its text (reasoning, logprobs, prompt_logprobs, calls, values) only where it has any.
     `at` is in seconds on the event loop's clock. A `closed` event of a step tells how many of its
     candidates were `read` and how many `opened`.
     """

@@ -31,6 +31,8 @@ from .state import Run, StepState
 from .step import Step
 from .store import Store
 from .stream import Arrivals, Decided, Drawn, Inputs, Mapped, Reader, Row
+from .tools.calling import Caller
+from .tools.toolbox import Toolbox
 from .wiring import Wiring, wirings
 
 __all__ = ["Program"]
@@ -67,7 +69,8 @@ class Program:
         models: Models,
         seed: int,
         bus: Bus,
-        stores: tuple[Store, ...] = (),
+        stores: tuple[Store, ...],
+        tools: Toolbox | Caller,
         outer: Ledger | None = None,
         executors: Executors | None = None,
         *,
@@ -78,7 +81,7 @@ class Program:
         Raises `StepFailed`, `BudgetExhausted`, `NoAnswer`; never an exception group. With
         `keep_going` the result holds the error instead, but for that of a spent batch.
         """
-        run = Run(question, models, self._paths, seed, bus, stores, executors or Executors())
+        run = Run(question, models, self._paths, seed, bus, stores, tools, executors or Executors())
         ledgers, start = _ledgers(self.plan, outer), run.now()
         try:
             return await self._result(run, ledgers, start)

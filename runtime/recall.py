@@ -31,14 +31,16 @@ async def through(
     request: Request,
     deliver: Callable[[Reply], None] | None,
     stores: tuple[Store, ...],
+    tell: Callable[[str], None] | None = None,
 ) -> Reply:
     """The reply of a request's first draw; each draw comes from the first store that has it, or is
-    asked for and kept in all of them. Every draw is delivered as it comes."""
+    asked for and kept in all of them. Every draw is delivered as it comes; of one draw, `tell` is
+    told each part of the text as it comes, or the whole of one that was kept."""
     model, seed = state.run.models[request.model], state.run.seed
     key = stores[0].cache.key(model.key, request, seed) if stores and model.cached else None
     if key is None:
-        return await Sending(state, place, request, deliver).reply()
-    return await _Recalling(state, place, request, deliver, stores).reply(key)
+        return await Sending(state, place, request, deliver, tell).reply()
+    return await _Recalling(state, place, request, deliver, stores, tell).reply(key)
 
 
 class _Recalling:
@@ -51,11 +53,13 @@ class _Recalling:
         request: Request,
         deliver: Callable[[Reply], None] | None,
         stores: tuple[Store, ...],
+        tell: Callable[[str], None] | None,
     ) -> None:
         self._state = state
         self._place = place
         self._request = request
         self._deliver = deliver
+        self._tell = tell
         self._store, *self._others = stores
         self._lead = request.draws[0].index
         self._first: Reply | None = None
@@ -105,6 +109,8 @@ class _Recalling:
         beside = dumped(kept)
         told |= beside
         step.emit("recalled", place, told)
+        if self._tell is not None and kept.text:
+            self._tell(kept.text)
         reply = Reply(draw.index, kept.text, model.name, kept.finish, usage)
         self._got(replace(reply, **_beside(kept)) if beside else reply)
 
@@ -120,7 +126,7 @@ class _Recalling:
 
         request = replace(self._request, draws=draws)
         others = tuple(self._others)
-        await through(self._state, self._place, request, each, others)
+        await through(self._state, self._place, request, each, others, self._tell)
 
     def _got(self, reply: Reply) -> None:
         if reply.index == self._lead:

@@ -55,8 +55,10 @@ class Sending:
         "_run",
         "_sent",
         "_step",
+        "_tell",
         "_texts",
         "_tokens",
+        "_told",
         "_usage",
     )
 
@@ -66,14 +68,18 @@ class Sending:
         place: int | None,
         request: Request,
         deliver: Callable[[Reply], None] | None,
+        tell: Callable[[str], None] | None = None,
     ) -> None:
-        """`deliver` is told of every draw as it finishes."""
+        """`deliver` is told of every draw as it finishes; `tell`, for a request of one draw, of
+        each part of its text as it comes."""
         draws = [draw.index for draw in request.draws]
         self._run = state.run
         self._step = state
         self._place = place
         self._request = request
         self._deliver = deliver
+        self._tell = tell
+        self._told = False
         self._model = state.run.models[request.model]
         self._first = self._lead = draws[0]
         self._texts = dict.fromkeys(draws, "")
@@ -176,7 +182,7 @@ class Sending:
         model = self._model
         try:
             async with asyncio.timeout(model.timeout):
-                if model.hedge_after is not None and len(self._texts) == 1:
+                if model.hedge_after is not None and len(self._texts) == 1 and not self._tell:
                     await self._hedged(model.hedge_after)
                     return
                 async with aclosing(model.backend.generate(self._request)) as pieces:
@@ -225,6 +231,9 @@ class Sending:
         self._tokens[index] += piece.completion_tokens
         if piece.text:
             self._texts[index] += piece.text
+            if self._tell is not None:
+                self._told = True
+                self._tell(piece.text)
         if (
             piece.reasoning
             or piece.logprobs
@@ -310,8 +319,17 @@ class Sending:
         if nothing is left to try."""
         model, run = self._model, self._run
         model.failed(error, self._sent, dead=isinstance(error, _DEAD))
+<<<<<<< HEAD
         wait = self._pause(error, attempt)
         if wait is not None:
+=======
+        if self._told:
+            raise error  # what was read of it cannot be taken back
+        wait = model.retry.wait(error, attempt, run.jitter)
+        deadline = self._step.ledger.due()
+        late = wait is not None and deadline is not None and run.now() + wait > deadline
+        if wait is not None and not model.circuit.open and not late:
+>>>>>>> tools
             self._step.emit(
                 "retried",
                 self._at,

@@ -24,6 +24,8 @@ from .ordered import in_order
 from .questions import Asked, as_question
 from .result import Result
 from .store import Store
+from .tools.calling import Caller
+from .tools.toolbox import NO_GRANTS, Grants, Toolbox
 
 __all__ = ["OnError", "Session"]
 
@@ -45,6 +47,7 @@ class Session:
         backends: Mapping[str, Backend] | None = None,
         listeners: Iterable[Listener] = (),
         stores: Iterable[Store] = (),
+        tools: Grants | Caller = NO_GRANTS,
         keys: Iterable[str] = (),
         executor: Executor | None = None,
         allow_unsandboxed: bool = False,
@@ -53,14 +56,17 @@ class Session:
         hold replies that need not be asked for. Both stay the caller's to close. `keys` are the
         environment variables whose keys the plan's models may send. `executor` runs programs
         instead of the sandbox; `allow_unsandboxed` lets steps that say so run them with nothing
-        around them."""
+        around them. `tools` are grants, or what a trace holds of their calls. Raises `PlanRefused`,
+        also for a tool that was not granted."""
         plan.refuse()
         if not allow_unsandboxed:
             refuse_unconfined(plan)
         self._executors = Executors(executor)
+        allowed = allowed_keys(keys)
+        self._tools = Toolbox(plan, tools, allowed) if isinstance(tools, Grants) else tools
         ready = backends or {}
         opened = {name: spec for name, spec in plan.graph.models.items() if name not in ready}
-        refuse_keys(opened, allowed_keys(keys))
+        refuse_keys(opened, allowed)
         self._stores = tuple(stores)
         self.plan = plan
         self._program = Program(plan)
@@ -89,6 +95,7 @@ class Session:
             seed,
             bus,
             stores,
+            self._tools,
             batch,
             self._executors,
             keep_going=keep_going,
@@ -147,8 +154,12 @@ class Session:
             await asyncio.gather(task, return_exceptions=True)
 
     async def aclose(self) -> None:
-        """Close every model. Idempotent."""
-        await self._models.aclose()
+        """Close every model and tool. Idempotent."""
+        try:
+            await self._models.aclose()
+        finally:
+            if isinstance(self._tools, Toolbox):
+                await self._tools.aclose()
 
     async def __aenter__(self) -> Self:
         return self

@@ -6,6 +6,7 @@ from asyncio import TaskGroup, get_running_loop
 from collections.abc import Mapping
 from functools import cached_property
 from random import Random
+from typing import TYPE_CHECKING
 
 from ..compiler.values import NOTHING, Json, Question, Usage, total
 from .events import Bus, Event, Happening
@@ -17,6 +18,10 @@ from .result import Lost
 from .seeds import derive
 from .store import Store
 from .wiring import Wiring
+
+if TYPE_CHECKING:
+    from .tools.calling import Caller
+    from .tools.toolbox import Toolbox
 
 __all__ = ["Run", "StepState"]
 
@@ -32,6 +37,7 @@ class Run:
         seed: int,
         bus: Bus,
         stores: tuple[Store, ...],
+        tools: Toolbox | Caller,
         executors: Executors,
     ) -> None:
         self.question = question
@@ -41,6 +47,8 @@ class Run:
         self.seed = seed
         self.stores = stores
         """Where replies may be that need not be asked for."""
+        self.tools = tools
+        """What may be called, or what a trace holds of that."""
         self.executors = executors
         """Where programs run."""
         self.group = TaskGroup()

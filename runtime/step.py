@@ -6,7 +6,7 @@ from asyncio import Task
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ..compiler.errors import BackendError, BudgetExhausted, RunError, StepFailed
+from ..compiler.errors import BackendError, BudgetExhausted, RunError, StepFailed, ToolFailed
 from ..compiler.op import All, Each, Reply, Source
 from ..compiler.values import Candidate, Json
 from .context import StepContext
@@ -131,14 +131,14 @@ class Step:
             state.run.stopped.setdefault(state.name, str(error))
         elif isinstance(error, StepFailed):
             raise error
-        elif isinstance(error, BackendError) and at_least is not None:
+        elif isinstance(error, BackendError | ToolFailed) and at_least is not None:
             self._fail(error, at_least)
         else:
             raise StepFailed(state.name, error) from error
         state.run.lost.append(Lost(state.name, place, str(error)))
         state.emit("lost", place, {"why": str(error), "code": error.code})
 
-    def _fail(self, error: BackendError, at_least: int) -> None:
+    def _fail(self, error: BackendError | ToolFailed, at_least: int) -> None:
         """One more place of the step has failed. Raises if too few are left."""
         state = self._state
         state.failed += 1

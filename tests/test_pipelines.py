@@ -14,7 +14,7 @@ import polyarch
 from polyarch import pipelines
 from polyarch.backends.base import Draw, Request
 from polyarch.backends.scripted import Script, Scripted
-from polyarch.compiler.values import TokenLogprob
+from polyarch.compiler.values import TokenLogprob, ToolCall
 
 REPLIES = {
     "solve": "12-2=10\nanswer: 10",
@@ -40,13 +40,23 @@ EXECUTING = {
 }
 """Those that run programs: what their models say, and what comes out."""
 
+CALL = ToolCall("a", "calculator", '{"expression": "12 - 2"}')
+CALLING = {
+    "chain_of_abstraction": {"solve": '[1. calculator(expression="12 - 2")]. answer: ${1}'},
+    "divide_then_aggregate": {"call": "answer: 10"},
+    "llm_compiler": {"plan": '1. calculator("12 - 2")', "join": "answer: 10"},
+}
+"""Those that call tools: what their models say. The model that ships with the package cannot."""
+
 TASK = "Tom has 12 apples. Tom loses 2. How many apples does Tom have?"
 
 
 def reply(request: Request, draw: Draw, replies: Mapping[str, str]) -> Script:
     text = replies[request.purpose.role]
+    turns = [message.role for message in request.messages]
     return Script(
         text,
+        calls=(CALL,) if request.tools and "tool" not in turns else (),
         logprobs=() if request.logprobs is None else (TokenLogprob(text, -0.5),),
         prompt_logprobs=(TokenLogprob(request.prefix, -0.5),),
     )
@@ -56,7 +66,7 @@ def reply(request: Request, draw: Draw, replies: Mapping[str, str]) -> Script:
 def test_it_answers_within_its_bounds(name: str) -> None:
     if name in EXECUTING:
         needs_sandbox()
-    replies, answer = EXECUTING.get(name, (REPLIES, "10"))
+    replies, answer = EXECUTING.get(name, (CALLING.get(name, REPLIES), "10"))
     plan = polyarch.load(pipelines.path(name)).plan
     backend = Scripted(lambda request, draw: reply(request, draw, replies))
     asked = dict.fromkeys(plan.graph.models, backend)
@@ -64,16 +74,18 @@ def test_it_answers_within_its_bounds(name: str) -> None:
     with polyarch.Pipeline(plan, backends=asked) as pipe:
         result = pipe(record if plan.graph.question.kind == "record" else TASK)
     assert str(result) == answer
+    called = [event.data["result"] for event in result.trace if event.what == "called"]
+    assert set(called) == ({10} if name in CALLING else set())
     assert plan.total.calls.low <= result.usage.calls <= plan.total.calls.high
 
 
 @pytest.mark.parametrize("name", pipelines.names())
-def test_it_says_what_it_is_and_needs_no_key_unless_it_writes_programs(name: str) -> None:
+def test_it_says_what_it_is_and_needs_no_key_unless_it_has_to(name: str) -> None:
     graph = polyarch.load(pipelines.path(name)).plan.graph
     assert graph.name == name
     assert graph.about.endswith(".")
     assert graph.source.endswith(")")
-    asked = "openai/gpt-4o-mini" if name in EXECUTING else "embedded/abacus"
+    asked = "openai/gpt-4o-mini" if name in {*EXECUTING, *CALLING} else "embedded/abacus"
     assert {model.model for model in graph.models.values()} == {asked}
 
 

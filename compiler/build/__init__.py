@@ -16,6 +16,7 @@ from .files import Files
 from .models import models_of
 from .readable import answer_of, output_of, readable
 from .steps import Around, steps_of
+from .tools import check_tools
 
 __all__ = ["build", "build_file"]
 
@@ -46,6 +47,7 @@ def _build(document: Document, folder: Path, opened: Files) -> Graph:
         raise SpecError(faults.found)
     kind = answer_of(spec, faults)
     models = models_of(spec, faults)
+    check_tools(spec, faults)
     budgets = Budgets(spec, faults)
     nodes = steps_of(Around(spec, kind, models, folder, opened, budgets, faults))
     budgets.check_used()
@@ -61,6 +63,7 @@ def _build(document: Document, folder: Path, opened: Files) -> Graph:
         nodes=nodes,
         output=output,
         keep=keep,
+        tools=spec.tools,
         place=Place(
             document.span(("output",))
             if spec.output

@@ -12,6 +12,7 @@ from ..errors import Fault, Span
 from ..names import nearest
 from ..source import Document
 from ..spec import STEP_KEYS, Allowance, ModelSpec
+from ..toolspec import ToolSpec
 
 __all__ = ["Faults", "explain", "known_part"]
 
@@ -99,7 +100,11 @@ def _keys(cls: type[BaseModel]) -> tuple[str, ...]:
     return tuple((f.alias or name) for name, f in cls.model_fields.items())
 
 
-_TABLES: Mapping[str, type[BaseModel]] = {"models": ModelSpec, "budgets": Allowance}
+_TABLES: Mapping[str, type[BaseModel]] = {
+    "models": ModelSpec,
+    "budgets": Allowance,
+    "tools": ToolSpec,
+}
 """What stands under each name of a mapping of names."""
 
 

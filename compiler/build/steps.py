@@ -15,7 +15,7 @@ from ..graph import INPUT, QUESTION, Graph, Node, Place
 from ..holder import Holder
 from ..names import nearest
 from ..nested import Nested
-from ..op import Op, Source
+from ..op import Op, of_question
 from ..regions import REGIONS, Region, Written
 from ..registry import operator, operator_names
 from ..spec import STEP_KEYS, ModelSpec, Spec
@@ -23,6 +23,7 @@ from .budgets import Budgets
 from .faults import Faults, explain
 from .files import MOST_STEPS, Files, opened_in, with_files
 from .models import check_askings
+from .tools import named_tools
 
 __all__ = ["Around", "steps_of"]
 
@@ -89,6 +90,7 @@ def _node(block: _Block, name: str, before: str) -> Node | None:
     inputs = _inputs(name, written, before, op, block)
     if op is None or inputs is None:
         return None
+    op = named_tools(op, around.spec, path, faults)
     check_askings(op, path, around.spec.question.fields, around.models, faults)
     place = Place(
         faults.document.span(path, key=True),
@@ -175,7 +177,8 @@ def _inputs(
     step = block.written.step(name)
     path = (*step, "from")
     found = len(faults.found)
-    source = isinstance(op, Source) or (isinstance(op, Holder) and not op.reads_input)
+    source = isinstance(op, Holder) and not op.reads_input
+    source = source or (op is not None and of_question(op))
     if "from" not in written:
         if source or op is None:
             return ()

@@ -55,11 +55,18 @@ def _header(graph: Graph) -> Mapping[str, Json]:
         "question": graph.question.model_dump(mode="json"),
         "answer": answer(graph.answer),
         "models": {name: spec.model_dump(mode="json") for name, spec in graph.models.items()},
+        "tools": {name: _tool(graph, name) for name in graph.tools},
         "budgets": {
             scope: budget.model_dump(mode="json", exclude_none=True)
             for scope, budget in graph.budgets.items()
         },
     }
+
+
+def _tool(graph: Graph, name: str) -> Mapping[str, Json]:
+    spec = graph.tools[name]
+    needed = name in graph.called and not spec.free
+    return {**spec.model_dump(mode="json", exclude_none=True), "needs_grant": needed}
 
 
 def _step(plan: Plan, node: Node) -> Mapping[str, Json]:
@@ -98,6 +105,7 @@ def _cost(cost: Cost) -> Mapping[str, Json]:
         "completion_tokens": _bounds(cost.completion),
         "usd": {"low": cost.usd.low, "high": cost.usd.high},
         "depth": _bounds(cost.depth),
+        "tool_calls": _bounds(cost.tools),
         **({"seconds": bounds(cost.seconds)} if cost.seconds else {}),
     }
 

@@ -105,6 +105,7 @@ def _pipeline(plan: Plan) -> _Arguments:
         ),
         ("question_tokens", _bounds(plan.question)),
         ("models", _dumped(graph.models)),
+        *_given(tools=_dumped(graph.tools)),
         ("answer", answer(graph.answer)),
         *_given(budgets=_dumped(graph.budgets)),
         ("steps", tuple(Call("step", _step(graph, node)) for node in graph.nodes.values())),

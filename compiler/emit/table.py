@@ -83,7 +83,22 @@ def _facts(plan: Plan) -> Iterator[str]:
         yield f"prompt tokens: {told} (estimate)"
     for scope, budget in plan.graph.budgets.items():
         yield from _budget(scope, budget, plan.within(scope))
+    yield from _tools(plan)
     yield f"digest: {plan.digest}"
+
+
+def _tools(plan: Plan) -> Iterator[str]:
+    """The tools that may be called, and what lets them run."""
+    called = plan.graph.called
+    if called:
+        yield f"tools: {_counted(plan.total.tools, 'call')}"
+    for name in called:
+        spec = plan.graph.tools[name]
+        cost = f", ${spec.usd:g} a call" if spec.usd else ""
+        grant = "needs no grant" if spec.free else f"needs --allow-tool {name}"
+        if spec.given:
+            grant = f"needs tools={{{name!r}: …}}"
+        yield f"tool {name}: {spec}{cost}, {grant}"
 
 
 def _counted(amount: Amount, thing: str) -> str:

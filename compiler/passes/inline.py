@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from typing import TypeAlias, TypeVar
 
 from ..graph import INPUT, Graph, Node
 from ..holder import Holder
@@ -14,19 +15,23 @@ from ..nested import Nested
 from ..op import Op
 from ..regions import Region
 from ..spec import Budget, ModelSpec
+from ..toolspec import ToolSpec
 
 __all__ = ["inline"]
+
+NamedT = TypeVar("NamedT", ModelSpec, ToolSpec)
 
 
 def inline(graph: Graph) -> Graph:
     """Inline every pipeline used as a step and lay out every region, innermost first.
 
     An inner step is named `step.inner`; what read the step reads the inner output; an inner step
-    that reads `input` reads what the step was fed. Equal models are one model.
+    that reads `input` reads what the step was fed. Equal models are one model, equal tools one.
     """
     if not any(isinstance(node.op, Holder) for node in graph.nodes.values()):
         return graph
     models = dict(graph.models)
+    tools = dict(graph.tools)
     budgets = dict(graph.budgets)
     outputs: dict[str, str] = {}
     nodes: list[Node] = []
@@ -34,27 +39,32 @@ def inline(graph: Graph) -> Graph:
         fed = tuple(outputs.get(name, name) for name in node.inputs)
         if isinstance(node.op, Nested):
             inner = inline(node.op.inner)
-            renamed = _merge(models, inner.models, node.name)
-            nodes += _placed(inner, node, fed, renamed)
+            names = _merged(inner, node.name, models, tools)
+            nodes += _placed(inner, node, fed, names)
             budgets |= _scoped(inner.budgets, _scope(node, inner))
             outputs[node.name] = f"{node.name}.{inner.output}"
         elif isinstance(node.op, Region):
-            nodes += _laid_out(node.op, replace(node, inputs=fed), models, budgets)
+            nodes += _laid_out(node.op, replace(node, inputs=fed), models, tools, budgets)
         else:
             nodes.append(replace(node, inputs=fed))
     output = outputs.get(graph.output, graph.output)
-    return replace(graph.with_nodes(nodes, output), models=models, budgets=budgets)
+    return replace(graph.with_nodes(nodes, output), models=models, tools=tools, budgets=budgets)
 
 
 def _laid_out(
-    region: Region, node: Node, models: dict[str, ModelSpec], budgets: dict[str, Budget]
+    region: Region,
+    node: Node,
+    models: dict[str, ModelSpec],
+    tools: dict[str, ToolSpec],
+    budgets: dict[str, Budget],
 ) -> Iterator[Node]:
-    """The steps that a region stands for; `models` and `budgets` gain those of pipelines in it."""
+    """The steps that a region stands for; `models`, `tools` and `budgets` gain those of pipelines
+    in it."""
     bodies = {}
     for name, body in region.bodies.items():
         flat = inline(body)
-        renamed = _merge(models, flat.models, f"{node.name}.{name}")
-        steps = [replace(step, op=_asking_for(step.op, renamed)) for step in flat.nodes.values()]
+        names = _merged(flat, f"{node.name}.{name}", models, tools)
+        steps = [replace(step, op=_renamed(step.op, names)) for step in flat.nodes.values()]
         bodies[name] = flat.with_nodes(steps)
     for name, prefix in region.places(node.name):
         around = f"{node.scope}.{prefix}" if node.scope else prefix
@@ -62,9 +72,7 @@ def _laid_out(
     return region.unrolled(node, bodies)
 
 
-def _placed(
-    inner: Graph, node: Node, fed: tuple[str, ...], renamed: Mapping[str, str]
-) -> Iterator[Node]:
+def _placed(inner: Graph, node: Node, fed: tuple[str, ...], names: _Names) -> Iterator[Node]:
     scope = _scope(node, inner)
     for step in inner.nodes.values():
         inputs: list[str] = []
@@ -73,14 +81,31 @@ def _placed(
         yield replace(
             step,
             name=f"{node.name}.{step.name}",
-            op=_asking_for(step.op, renamed),
+            op=_renamed(step.op, names),
             inputs=tuple(inputs),
             scope=f"{scope}.{step.scope}" if step.scope else scope,
         )
 
 
+_Names: TypeAlias = "tuple[Mapping[str, str], Mapping[str, str]]"
+"""The names that models and tools of an inner pipeline have in the outer one."""
+
+
+def _merged(
+    inner: Graph, step: str, models: dict[str, ModelSpec], tools: dict[str, ToolSpec]
+) -> _Names:
+    return _merge(models, inner.models, step), _merge(tools, inner.tools, step)
+
+
+def _renamed(op: Op, names: _Names) -> Op:
+    """The operator with its models and tools under their names in the outer pipeline."""
+    models, tools = names
+    if called := op.tool_names():
+        op = op.with_tools([tools.get(name, name) for name in called])
+    return _asking_for(op, models)
+
+
 def _asking_for(op: Op, renamed: Mapping[str, str]) -> Op:
-    """The operator with its models under their names in the outer pipeline."""
     askings = op.askings()
     if not askings:
         return op
@@ -93,18 +118,16 @@ def _asking_for(op: Op, renamed: Mapping[str, str]) -> Op:
     )
 
 
-def _merge(
-    models: dict[str, ModelSpec], inner: Mapping[str, ModelSpec], step: str
-) -> dict[str, str]:
-    """Add the inner models to the outer ones; returns their names there."""
+def _merge(outer: dict[str, NamedT], inner: Mapping[str, NamedT], step: str) -> dict[str, str]:
+    """Add the inner models or tools to the outer ones; returns their names there."""
     renamed = {}
-    for name, model in inner.items():
-        if models.get(name) == model:
+    for name, one in inner.items():
+        if outer.get(name) == one:
             renamed[name] = name
             continue
-        same = next((known for known, spec in models.items() if spec == model), None)
+        same = next((known for known, spec in outer.items() if spec == one), None)
         renamed[name] = same or f"{step}.{name}"
-        models[renamed[name]] = model
+        outer[renamed[name]] = one
     return renamed
 
 

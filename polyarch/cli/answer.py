@@ -16,6 +16,7 @@ from ..compiler.errors import InputError
 from ..pipeline import load
 from ..runtime.progress import Progress, shown
 from ..runtime.session import Session
+from ..runtime.tools.toolbox import granted
 from .batch import Batch, answer_all
 from .files import pipeline_file
 from .stores import cache, tracing
@@ -37,6 +38,7 @@ class Once:
     seed: int
     cached: bool
     trace: str | None
+    allowed: tuple[str, ...] = ()
     keys: tuple[str, ...] = ()
     """The environment variables whose keys may be sent."""
     allow_unsandboxed: bool = False
@@ -86,6 +88,7 @@ async def _answer(plan: Plan, once: Once, progress: Progress | None) -> Result:
             plan,
             listeners=listeners + writers,
             stores=stores,
+            tools=granted(allowed=once.allowed),
             keys=once.keys,
             allow_unsandboxed=once.allow_unsandboxed,
         )

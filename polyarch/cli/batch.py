@@ -30,6 +30,7 @@ from ..runtime.progress import Progress, shown
 from ..runtime.result import Result
 from ..runtime.session import Session
 from ..runtime.store import Store
+from ..runtime.tools.toolbox import granted
 from .budget import refuse
 from .errors import of_file, opened
 from .journal import journal, spent
@@ -52,6 +53,8 @@ class Batch:
     trace: str | None = None
     budget: Budget | None = None
     """For all questions together, beside the pipeline's own for each."""
+    allowed: tuple[str, ...] = ()
+    """The tools that may be called."""
     keys: tuple[str, ...] = ()
     """The environment variables whose keys may be sent."""
     keep_going: bool = False
@@ -106,6 +109,7 @@ async def answer_all(plan: Plan, batch: Batch, progress: Progress | None) -> Non
             plan,
             listeners=listeners,
             stores=stores,
+            tools=granted(allowed=batch.allowed),
             keys=batch.keys,
             allow_unsandboxed=batch.allow_unsandboxed,
         )

@@ -9,7 +9,7 @@ import click
 
 from ..compiler.errors import InputError
 from ..compiler.names import nearest
-from ..compiler.op import Asking, Each, Op, Source
+from ..compiler.op import All, Asking, Each, Op, Source
 from ..compiler.registry import operator, operator_names
 from .fields import Field, fields
 
@@ -60,7 +60,7 @@ def _doc(cls: type[Op]) -> str:
 
 
 def _shape(cls: type[Op]) -> str:
-    if issubclass(cls, Source):
+    if issubclass(cls, Source) or (issubclass(cls, All) and not cls.reads):
         return "Reads the question alone, and draws candidates."
     if issubclass(cls, Each):
         return "Reads candidates one at a time, as they come."

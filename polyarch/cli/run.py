@@ -30,6 +30,13 @@ __all__ = ["command"]
     help="For all questions of --in together: calls, tokens, usd, seconds; on_budget=best|fail.",
 )
 @click.option(
+    "--allow-tool",
+    "allowed",
+    metavar="NAME",
+    multiple=True,
+    help="Let the pipeline call this tool; again for another, all for every one.",
+)
+@click.option(
     "--allow-unsandboxed",
     is_flag=True,
     help="Let steps that say `sandbox: none` run what a model wrote with all that you may do.",
@@ -62,6 +69,7 @@ def command(
     cached: bool,
     trace: str | None,
     budget: str | None,
+    allowed: tuple[str, ...],
     allow_unsandboxed: bool,
     keep_going: bool,
     overwrite: bool,
@@ -99,6 +107,7 @@ def command(
             cached,
             trace,
             limits,
+            allowed,
             keys,
             keep_going,
             overwrite,
@@ -106,5 +115,5 @@ def command(
         )
         answer_file(file, batch, quiet)
     else:
-        once = Once(question or "", seed, cached, trace, keys, allow_unsandboxed)
+        once = Once(question or "", seed, cached, trace, allowed, keys, allow_unsandboxed)
         answer(file, once, json, quiet, verbose)

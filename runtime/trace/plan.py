@@ -18,6 +18,7 @@ from ...compiler.plan import Plan, digest, fingerprints
 from ...compiler.rebuild import rebuild
 from ...compiler.registry import model_info
 from ...compiler.spec import ModelSpec, PriceSpec
+from ...compiler.toolspec import ToolSpec
 from ...compiler.values import Json
 
 __all__ = ["described", "rebuilt"]
@@ -27,7 +28,8 @@ def described(plan: Plan) -> Mapping[str, Json]:
     """The plan, its models replaced by stand-ins of equal price: where models are, how they are
     reached and with which options stays out of it."""
     models = {name: _stand_in(spec) for name, spec in plan.graph.models.items()}
-    graph = replace(plan.graph, models=models)
+    tools = {name: _played(spec) for name, spec in plan.graph.tools.items()}
+    graph = replace(plan.graph, models=models, tools=tools)
     return {
         "format": FORMAT,
         "digest": digest(graph),
@@ -38,6 +40,7 @@ def described(plan: Plan) -> Mapping[str, Json]:
         "question": graph.question.model_dump(mode="json", exclude_defaults=True),
         "question_tokens": [plan.question.low, plan.question.high],
         "models": _dumped(graph.models),
+        "tools": _dumped(graph.tools),
         "answer": answer(graph.answer),
         "budgets": _dumped(graph.budgets),
         "steps": [_step(graph, node) for node in graph.nodes.values()],
@@ -79,6 +82,11 @@ def _stand_in(spec: ModelSpec) -> ModelSpec:
         fallback=spec.fallback,
         options={"offers": sorted(offered.value for offered in info.capabilities)},
     )
+
+
+def _played(spec: ToolSpec) -> ToolSpec:
+    """A tool that stands for another in a replay. Only what its calls cost is known of it."""
+    return ToolSpec(given=True, usd=spec.usd, idempotent=spec.retries > 0, retries=spec.retries)
 
 
 def _dumped(values: Mapping[str, BaseModel]) -> Mapping[str, Json]:
@@ -134,6 +142,7 @@ def _source(told: Mapping[str, object], polyarch: str) -> Source:
         output=str(told["output"]),
         keep=cast(int, told["keep"]),
         notes=(),
+        tools=_table(told.get("tools", {})),
     )
 
 

@@ -11,7 +11,8 @@ Steps that ask nothing (vote, select, …) are computed anew; so is everything t
 same words. A request whose prompt differs from the recorded one has no reply, for nobody knows what
 the model would have said, unless an edit gives that reply, too. What early stopping leaves unread
 needs none. What a cache or a journal gave then, the trace gives now, as a call of no tokens. What a
-budget did not reach then, it does not reach now.
+budget did not reach then, it does not reach now. Tools are not called: what they gave stands in
+the trace as well.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ from ..virtual import run as in_virtual_time
 from .outline import Asked, Drawn, Recalled, Run, outline
 from .plan import rebuilt
 from .read import Trace
+from .retold import Retold
 
 __all__ = ["Edit", "Recorded", "edit", "replay"]
 
@@ -132,7 +134,9 @@ def _replayed(plan: Plan, run: Run, edits: Sequence[Edit], listeners: Sequence[L
 
     async def main() -> Result:
         backends = {name: _Voice(name, told) for name in plan.graph.models}
-        async with Session(plan, backends=backends, listeners=listeners) as session:
+        async with Session(
+            plan, backends=backends, listeners=listeners, tools=Retold(run, told)
+        ) as session:
             return await session.ask(asked, seed=run.seed)
 
     try:
@@ -226,10 +230,20 @@ class Recorded:
         """
         reply = self._replies.get(draw.seed) or self._named(request, draw)
         several = request.step in self._each or request.step in self._sources
-        lost = self._lost.get((request.step, reply.place if several else 0))
-        if lost is None:
+        place = reply.place if several else 0
+        if (lost := self._lost.get((request.step, place))) is None:
             return
         await asyncio.sleep(max(0.0, lost.at - reply.at) if reply.at >= 0 else 0.0)
+        await self.lose_step(request.step, place)
+
+    async def lose_step(self, step: str, place: int) -> None:
+        """If the recorded run went on without this place, fail as it did then.
+
+        Raises `BackendError`, `BudgetExhausted`.
+        """
+        lost = self._lost.get((step, place))
+        if lost is None:
+            return
         why = str(lost.data.get("why", ""))
         if lost.data.get("code") == BudgetExhausted.code:
             raise BudgetExhausted(why, best=True)

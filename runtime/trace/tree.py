@@ -99,6 +99,7 @@ def _step(header: Header, stage: Stage) -> Mapping[str, Json]:
         "candidates": len(stage.made),
         "dropped": stage.count("dropped"),
         "unreadable": stage.count("unreadable"),
+        "tool_calls": stage.count("called"),
     }
 
 
@@ -146,6 +147,8 @@ def _stage(header: Header, stage: Stage) -> Text:
     line.append(f"  {stage.ended - stage.began:.2f} s", _DIM)
     if stage.asked:
         line.append(f"  {_spent(stage.asked)}", _DIM)
+    if called := stage.count("called"):
+        line.append(f"  {called:,} call{'s' * (called != 1)} of tools")
     line.append(f"  {len(stage.made):,} candidate{'s' * (len(stage.made) != 1)}", _DIM)
     for what in ("dropped", "unreadable", "retried"):
         if count := stage.count(what):
