@@ -24,6 +24,8 @@ class Verdict(StrEnum):
     """It broke before it could pass or fail, or its outcome cannot be told."""
     TIMEOUT = "timeout"
     MEMORY = "memory"
+    UNREADABLE = "unreadable"
+    """Of a test in words: what its judge said cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)

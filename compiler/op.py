@@ -352,6 +352,11 @@ class Context(Protocol):
     async def together(self, jobs: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
         """Run jobs at the same time; results in the order given. One failing cancels the rest."""
 
+    async def once(self, name: str, work: Callable[[Context], Coroutine[Any, Any, T]]) -> T:
+        """What work of this name gives that is done once for the question, by the whole step: for
+        all candidates of an `Each`. It is handed a context of its own, so that it does not matter
+        which candidate comes first; what it costs is the step's."""
+
 
 class Op(BaseModel):
     """An operator. Subclass `Source`, `Each` or `All`, not this.

@@ -1,4 +1,4 @@
-"""What operators share about tests: how they are read, and what a set of outcomes is worth."""
+"""What operators share about tests: how they are read and written, and what outcomes are worth."""
 
 from __future__ import annotations
 
@@ -7,9 +7,59 @@ import json
 from collections.abc import Sequence
 from math import sqrt
 
-from ..compiler.values import Json
+from ..compiler.op import Asked, Asking, Context
+from ..compiler.values import Json, Purpose
+from ._asks import Form
+from ._fields import field_of
 
-__all__ = ["agreement", "given_tests", "single_asserts"]
+__all__ = [
+    "ROLE",
+    "WRITE",
+    "WrittenTests",
+    "agreement",
+    "given_tests",
+    "single_asserts",
+    "tests_of",
+    "written",
+]
+
+ROLE = "write_tests"
+"""The purpose of a request for tests."""
+
+WRITE = """\
+Here is a programming task.
+
+### Task
+{question}
+
+Write tests for a program that solves it, without writing the program. Each test is one Python \
+assert statement that calls what the task asks for with given arguments and compares the result \
+with what it must be. Cover ordinary cases, limits and what is easily got wrong; leave out what \
+the task does not decide.
+
+Reply with one JSON object and nothing else: {"tests": ["assert f(1) == 2", …]}"""
+"""Asks for tests that are programs."""
+
+
+class WrittenTests(Form):
+    """What a writer of tests fills in."""
+
+    tests: tuple[str, ...]
+
+
+def tests_of(ctx: Context, field: str) -> tuple[str, ...]:
+    """The tests in a field of the question, each once. Raises ValueError if it holds none such."""
+    return tuple(dict.fromkeys(given_tests(field_of(ctx, field, "tests"))))
+
+
+async def written(ctx: Context, asking: Asking, index: int, most: int = 0) -> Asked[WrittenTests]:
+    """Ask for tests, `most` of them at most if that is not 0."""
+
+    def check(form: WrittenTests) -> str:
+        return f"more than {most} tests" if 0 < most < len(form.tests) else ""
+
+    purpose = Purpose(ROLE, ctx.question.text)
+    return await ctx.ask(asking, ctx.fill(asking), purpose, WrittenTests, index=index, check=check)
 
 
 def given_tests(field: Json) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from ..compiler.execution import Outcome, Script
 from ..compiler.op import Amount, Asking, Calls, Context, Each, Flow, Reply
 from ..compiler.values import Candidate, Json, Purpose, Usage
 from ._asks import answering, completion
-from ._runs import Runs, code_of
+from ._runs import TOLD, Runs, code_in, code_of, happened
 
 __all__ = ["PROMPT", "Program"]
 
@@ -29,6 +29,9 @@ Here are a question and a Python program that was written to print its answer.
 Find the mistake and write the whole program again, in one fenced code block. It must print the \
 answer and nothing else, use the standard library alone and read no input."""
 """Asks for the program again, in the light of what happened."""
+
+
+_LACKS = "It printed no answer that could be read"
 
 
 class Program(Asking, Runs, Each):
@@ -68,7 +71,7 @@ class Program(Asking, Runs, Each):
         count = given.count * Amount(0, self.repairs)
         depth = Amount(0, self.repairs if given.count.high else 0)
         longest = Amount(given.tokens.low, max(given.tokens.high, completion(self).high))
-        flow = Flow(given.count, tokens=longest + Amount(0, _TOLD), question=given.question)
+        flow = Flow(given.count, tokens=longest + Amount(0, TOLD), question=given.question)
         return (self.prices(flow, count, shown=Amount(1, 1), depth=depth),)
 
     def roles(self) -> frozenset[str]:
@@ -85,7 +88,7 @@ class Program(Asking, Runs, Each):
             if turn < self.repairs:
                 reply = await self._repaired(ctx, candidate, text, outcome, turn)
                 spent += reply.usage
-                text, source = reply.text, code_of(_with_text(candidate, reply.text))
+                text, source = reply.text, code_in(reply.text)
         note = _note(source, outcome, self.repairs)
         if self.otherwise == "drop":
             ctx.note("dropped", candidate=candidate.origin.key, program=note)
@@ -117,30 +120,12 @@ class Program(Asking, Runs, Each):
     async def _repaired(
         self, ctx: Context, candidate: Candidate, text: str, outcome: Outcome | None, turn: int
     ) -> Reply:
-        prompt = ctx.fill(self, candidate=text, outcome=_happened(outcome))
+        prompt = ctx.fill(self, candidate=text, outcome=happened(outcome, _LACKS))
         purpose = Purpose("repair", ctx.question.text, (text,))
         index = candidate.origin.index * 8 + turn
         draws = range(index, index + 1)
         (reply,) = await ctx.sample(self, answering(ctx.question, prompt), purpose, draws)
         return reply
-
-
-_SHOWN = 2000
-"""Characters of a program's output that a repair is shown, at most, from its end."""
-
-_TOLD = _SHOWN // 2
-"""Tokens that these are, at most, for pricing."""
-
-
-def _happened(outcome: Outcome | None) -> str:
-    """What a repair is told."""
-    if outcome is None:
-        return "There is no program in one fenced code block."
-    if outcome.passed:
-        printed = outcome.stdout[-_SHOWN:].strip() or "nothing"
-        return f"It printed no answer that could be read, but:\n{printed}"
-    said = outcome.stderr[-_SHOWN:].strip()
-    return f"{outcome.verdict}: {outcome.why}\n{said}".strip()
 
 
 def _note(source: str | None, outcome: Outcome | None, repaired: int) -> dict[str, Json]:
@@ -150,7 +135,3 @@ def _note(source: str | None, outcome: Outcome | None, repaired: int) -> dict[st
         "why": "it holds no program" if outcome is None else outcome.why,
         "repaired": repaired,
     }
-
-
-def _with_text(candidate: Candidate, text: str) -> Candidate:
-    return Candidate(text, None, candidate.origin)

@@ -193,6 +193,10 @@ class StepContext:
             return [task.result() for task in tasks]
         raise failure
 
+    async def once(self, name: str, work: Callable[[StepContext], Coroutine[Any, Any, T]]) -> T:
+        """What work of this name gives that is done once for the question, by the whole step."""
+        return await self._state.once.get(name, lambda: work(StepContext(self._state)))
+
     def _emit(self, what: str, data: Mapping[str, Json]) -> None:
         self._state.emit(what, -1 if self._place is None else self._place, data)
 

@@ -319,17 +319,10 @@ class Sending:
         if nothing is left to try."""
         model, run = self._model, self._run
         model.failed(error, self._sent, dead=isinstance(error, _DEAD))
-<<<<<<< HEAD
-        wait = self._pause(error, attempt)
-        if wait is not None:
-=======
         if self._told:
             raise error  # what was read of it cannot be taken back
-        wait = model.retry.wait(error, attempt, run.jitter)
-        deadline = self._step.ledger.due()
-        late = wait is not None and deadline is not None and run.now() + wait > deadline
-        if wait is not None and not model.circuit.open and not late:
->>>>>>> tools
+        wait = self._pause(error, attempt)
+        if wait is not None:
             self._step.emit(
                 "retried",
                 self._at,

@@ -13,6 +13,7 @@ from .events import Bus, Event, Happening
 from .executors import Executors
 from .ledger import Ledger
 from .models import Models
+from .once import Once
 from .paths import Paths
 from .result import Lost
 from .seeds import derive
@@ -91,7 +92,7 @@ class Run:
 class StepState:
     """A step of one run: its wiring, its seed, its account, and what its places cost so far."""
 
-    __slots__ = ("charged", "failed", "ledger", "name", "question", "run", "seed", "wiring")
+    __slots__ = ("charged", "failed", "ledger", "name", "once", "question", "run", "seed", "wiring")
 
     def __init__(self, run: Run, wiring: Wiring, seed: int, ledger: Ledger) -> None:
         self.run = run
@@ -105,6 +106,8 @@ class StepState:
         """By place."""
         self.failed = 0
         """How many of its places were lost to failures."""
+        self.once = Once()
+        """What its places share."""
 
     def charge(self, place: int, usage: Usage) -> None:
         """A place cost so much more."""

@@ -159,9 +159,18 @@ def test_what_a_backend_says_it_can_offer_is_what_its_models_say(name: str) -> N
     assert module.info(model, options).capabilities == always  # type: ignore[arg-type]
 
 
+OPS = Path(__file__).parents[2] / "ops"
+PARTS = {
+    "unit_test": (OPS / "_tests.py", OPS / "_words.py"),
+    "verify": tuple(OPS.glob("_verify_*.py")),
+}
+"""What else asks for them."""
+
+
 def test_operators_that_ask_for_a_form_say_how_they_do_without_a_schema() -> None:
     for name in operator_names():
         op = operator(name)
-        asks = "ctx.ask(" in Path(__file__).parents[2].joinpath("ops", f"{name}.py").read_text()
+        text = "".join(file.read_text() for file in (OPS / f"{name}.py", *PARTS.get(name, ())))
+        asks = "ctx.ask(" in text
         prefers = issubclass(op, Asking) and op.prefers is not Asking.prefers
         assert asks == prefers, name

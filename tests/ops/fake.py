@@ -99,6 +99,7 @@ class Fake:
     ran: list[str] = field(default_factory=list)
     limits: list[Limits] = field(default_factory=list)
     confined: list[bool] = field(default_factory=list)
+    shared: dict[str, asyncio.Future[Any]] = field(default_factory=dict)
 
     def fill(self, asking: Asking, **values: str) -> str:
         template = Template(asking.wording, asking.variables)
@@ -182,6 +183,11 @@ class Fake:
 
     async def together(self, jobs: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
         return list(await asyncio.gather(*jobs))
+
+    async def once(self, name: str, work: Callable[[Fake], Coroutine[Any, Any, T]]) -> T:
+        if name not in self.shared:
+            self.shared[name] = asyncio.ensure_future(work(self))
+        return await asyncio.shield(self.shared[name])  # type: ignore[no-any-return]
 
     def _say(
         self,

@@ -30,11 +30,20 @@ OPS: dict[str, tuple[dict[str, object], ...]] = {
     "refine": ({},),
     "score": ({"by": "verdict"}, {"by": "reward", "keep_at": 3.0}),
     "select": ({"by": "first", "keep": 3},),
-    "unit_test": (),  # the same
-    "verify": ({}, {"keep_at": 1.0}),
+    "unit_test": ({"tests": "words", "keep": 3},),
+    "verify": (
+        {},
+        {"keep_at": 1.0},
+        {"method": "constraints"},
+        {"method": "constraints", "constraints": ("It is short.",), "keep_at": 1.0},
+        {"method": "citations"},
+    ),
     "vote": ({},),
     "when": ({"holds": {"candidates": 2}},),
 }
+
+
+_MET = {True: "met", False: "not met"}
 
 
 def script(call: Call) -> str | Reply:
@@ -49,8 +58,14 @@ def script(call: Call) -> str | Reply:
         "rank": {"ranking": sorted(numbers, key=lambda n: len(shown[n - 1]))},
         "compare": {"reason": "", "better": "first" if len(shown[0]) == 1 else "second"},
         "score": {"reason": "", "score": 1 / max(1, len(shown[0]))},
+        "write_tests": {"tests": ["It is short."]},
+        "list_constraints": {"constraints": ["It is short."]},
         "verify": {"reason": "", "verdict": "right" if "42" in shown[0] else "wrong"},
     }
+    if call.role == "check":
+        met = len(shown[0]) < 3
+        passes = {True: "pass", False: "fail"} if "### Test" in call.text else _MET
+        return json.dumps({"reason": "", "verdict": passes[met]})
     return json.dumps(forms[call.role]) if call.role in forms else f"new {call.index}"
 
 

@@ -13,7 +13,7 @@ from polyarch.compiler.values import Message, Question
 from polyarch.ops._tests import agreement, given_tests, single_asserts
 from polyarch.ops.unit_test import UnitTest
 
-from .fake import Call, Fake, Fed, candidates, decide, flow
+from .fake import Call, Fake, Fed, candidates, decide, flow, says
 
 CODE = answer_kind("code")
 PASSES = {"good = 1": "abc", "good = 2": "abc", "half = 1": "ab", "bad = 1": "", "odd = 1": "c"}
@@ -183,3 +183,100 @@ def test_reading_tests() -> None:
         given_tests([1])
     assert single_asserts("assert (") == ()
     assert single_asserts("x = 1\nassert x == 1\nassert x==1") == ("assert x == 1",)
+
+
+def said(call: Call) -> str:
+    """A judge: a candidate passes what its text names, and says nothing of what is unclear."""
+    text, test = call.shown
+    if "unclear" in test:
+        return "hm"
+    return json.dumps({"reason": "because", "verdict": "pass" if test in text else "fail"})
+
+
+def words(*tests: str) -> Fake:
+    return Fake(said, question=record(list(tests)))
+
+
+def test_tests_in_words_are_judged_one_by_one() -> None:
+    ctx = words("a", "b", "unclear")
+    op = UnitTest(tests="words", given="tests")
+    out = decide(op, ctx, candidates("b only", "none", "a and b", "b only"))
+    assert [c.text for c in out] == ["a and b", "b only", "b only", "none"]
+    assert [c.scores["tests"] for c in out] == [1.0, 0.5, 0.5, 0.0]
+    assert out[1].notes["tests"] == {
+        "verdicts": {"pass": 1, "fail": 1, "unreadable": 1},
+        "why": "a because",
+    }
+    assert ctx.unreadable == 3, "equal texts are judged once"
+    assert [c.usage.calls for c in out] == [4, 4, 0, 4]
+    firsts = [call.index for call in ctx.calls if not call.turn]
+    assert len(set(firsts)) == len(firsts) == 9
+    assert {call.role for call in ctx.calls} == {"check"}
+
+
+def test_no_readable_verdict_is_no_score_and_no_pass() -> None:
+    out = decide(
+        UnitTest(tests="words", given="tests", method="first_pass"),
+        words("unclear"),
+        candidates("a", "b", tests=[1.0, 1.0]),
+    )
+    assert [c.text for c in out] == ["a", "b"]
+    assert all("tests" not in c.scores for c in out)
+
+
+def test_an_unreadable_verdict_is_not_a_pass_of_the_first_that_passes_all() -> None:
+    fed = Fed(candidates("a", "a b", "a c"))
+    op = UnitTest(tests="words", given="tests", method="first_pass")
+    assert [c.text for c in decide(op, words("a", "b"), fed)] == ["a b"]
+    assert (fed.read, fed.closed) == (2, True)
+    assert len(decide(op, words("a", "unclear"), candidates("a", "a b"))) == 2
+
+
+def test_agreement_holds_for_tests_in_words() -> None:
+    op = UnitTest(tests="words", given="tests", method="dual")
+    out = decide(op, words("a", "b"), candidates("b!", "a?", "a."))
+    assert [(c.text, c.scores["tests"]) for c in out] == [("a?", 2.0), ("a.", 2.0), ("b!", 1.0)]
+
+
+def test_tests_in_words_are_written_by_one_model_and_judged_by_another() -> None:
+    def script(call: Call) -> str:
+        if call.role == "write_tests":
+            return json.dumps({"tests": [f" t{call.index}", "both"]})
+        return said(call)
+
+    ctx = Fake(script, question=record(()))
+    op = UnitTest.model_validate({"tests": "words", "n": 2, "model": "w", "judge": "j"})
+    (out,) = decide(op, ctx, candidates("t0 both"))
+    assert out.scores["tests"] == pytest.approx(2 / 3)
+    asked = {call.role: call.model for call in ctx.calls}
+    assert asked == {"write_tests": "w", "check": "j"}
+    assert "Each test is one sentence" in ctx.calls[0].text
+
+
+def test_too_many_tests_in_words_are_refused() -> None:
+    op = UnitTest(tests="words", given="tests", most=2)
+    with pytest.raises(ValueError, match="holds 3 tests, more than `most: 2`"):
+        decide(op, words("a", "b", "c"), candidates("a"))
+    ctx = Fake(says(json.dumps({"tests": ["a", "b", "c"]})), question=record(()))
+    decide(UnitTest(tests="words", most=2), ctx, candidates("a"))
+    assert ctx.unreadable == 1
+
+
+def test_price_and_askings_of_tests_in_words() -> None:
+    op = UnitTest.model_validate(
+        {"tests": "words", "n": 2, "most": 5, "model": "w", "max_tokens": 50, "judge": "j"}
+    )
+    assert [asking.model for asking in op.askings()] == ["w", "j"]
+    assert op.askings()[1].max_tokens == 50
+    writing, judging = op.calls(flow(4))
+    assert (writing.model, writing.count) == ("w", Amount(2, 4))
+    assert (judging.model, judging.count, judging.depth) == ("j", Amount(0, 80), Amount(0, 4))
+    assert op.roles() == {"write_tests", "check"}
+    assert not op.unconfined()
+    again = op.with_askings([a.model_copy(update={"top_p": 0.5}) for a in op.askings()])
+    assert [a.top_p for a in again.askings()] == [0.5, 0.5]
+    with pytest.raises(ValueError, match="0 askings for 2"):
+        op.with_askings([])
+    for wrong in ({"judge": "j"}, {"tests": "words", "seconds": 3}):
+        with pytest.raises(ValueError, match="is for `tests: "):
+            UnitTest.model_validate(wrong)
