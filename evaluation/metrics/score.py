@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol, runtime_checkable
 
 from ...compiler.answers import Answer
 from ...compiler.values import NOTHING, Json, Usage
+from ...runtime.ledger import Ledger
 from ..data.item import Item
 
-__all__ = ["NO_USAGE", "Given", "Metric", "Score", "ScoresTogether", "score_all"]
+__all__ = ["NO_USAGE", "Given", "Metric", "Opened", "Score", "ScoresTogether", "score_all"]
 
 
 NO_USAGE = Usage()
@@ -57,6 +59,14 @@ class ScoresTogether(Protocol):
 
     async def score_together(self, item: Item, given: Sequence[Given]) -> list[Score]:
         """The scores, in the order given."""
+
+
+@runtime_checkable
+class Opened(Protocol):
+    """A metric that asks models itself, and is charged for it."""
+
+    def opened(self, account: Ledger) -> AbstractAsyncContextManager[None]:
+        """Ready to score while inside; what it asks is charged to the account."""
 
 
 async def score_all(metric: Metric, item: Item, given: Sequence[Given]) -> list[Score]:
