@@ -161,7 +161,7 @@ class _Made(NamedTuple):
 
     given: Given
     step: str
-    index: int
+    place: int
     model: str
     scores: Mapping[str, float]
 
@@ -209,7 +209,7 @@ def _judged(
             one.given.answer.text if one.given.answer else None,
             None if score is None else score.value,
             one.step,
-            one.index,
+            one.place,
             one.scores,
             one.model,
             group,
