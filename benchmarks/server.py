@@ -112,7 +112,7 @@ async def over_httpx(url: str) -> AsyncIterator[Call]:
         reply = await client.post(f"{url}/chat/completions", json=asked)
         return reply.json()["choices"][0]["message"]["content"]
 
-    async with httpx.AsyncClient(limits=limits, timeout=60) as client:
+    async with httpx.AsyncClient(limits=limits, timeout=600) as client:
         yield call
 
 
@@ -129,7 +129,9 @@ async def over_sdk(url: str, *, stream: bool) -> AsyncIterator[Call]:
             return reply.choices[0].message.content
         return [chunk async for chunk in reply]
 
-    async with openai.AsyncOpenAI(base_url=url, api_key="none", max_retries=0) as client:
+    # A busy machine must not end the comparison.
+    told = {"base_url": url, "api_key": "none", "max_retries": 0, "timeout": 600.0}
+    async with openai.AsyncOpenAI(**told) as client:
         yield call
 
 
@@ -142,7 +144,7 @@ async def over_litellm(url: str, *, stream: bool) -> AsyncIterator[Call]:
     asked = {**body(stream=stream), "model": "openai/m", "api_base": url, "api_key": "none"}
 
     async def call() -> object:
-        reply = await litellm.acompletion(**asked, num_retries=0)
+        reply = await litellm.acompletion(**asked, num_retries=0, timeout=600)
         if not stream:
             return reply.choices[0].message.content
         return [chunk async for chunk in reply]
