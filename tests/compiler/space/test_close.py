@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from polyarch.compiler.build import build
@@ -366,6 +366,7 @@ _JSON = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(["steps", "a", "models", "1", "x y"]), _JSON, min_size=1))
 def test_what_is_written_is_read_back(value: Any) -> None:
     try:
