@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from polyarch.compiler.build import build
@@ -312,10 +312,8 @@ def test_the_header_stays_a_comment() -> None:
     )
     text = made.close(made.first).text
     header = text.split("\n\n")[0].splitlines()
-    assert (
-        header[1]
-        == "#   drafts.prompt: A prompt of two lines {question} xxxxxxxxxxxxxxxxxxxxxxxxxxx…"
-    )
+    cut = "A prompt of two lines {question} ".ljust(59, "x")
+    assert header[1] == f"#   drafts.prompt: {cut}…"
     assert len(header) == 2
 
 
@@ -368,6 +366,7 @@ _JSON = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(["steps", "a", "models", "1", "x y"]), _JSON, min_size=1))
 def test_what_is_written_is_read_back(value: Any) -> None:
     try:

@@ -30,7 +30,8 @@ def test_archon_asks_as_its_paper_says() -> None:
         assert len(names) == choice["steps.layer.times"] + 1
         generations = (choice["steps.drafts.members"] + 1) * choice["steps.drafts.n"]
         assert plan(graph).flows["drafts"].count.high == generations
-        assert ("ranker" in graph.nodes) == (generations > 1)
+        assert ("ranker" in graph.nodes) == (generations > 8)
+        assert ("few" in graph.nodes) == (1 < generations <= 8)
         assert plan(graph).flows["answer"].count.high == 1
 
 
