@@ -30,7 +30,8 @@ OPS: dict[str, tuple[dict[str, object], ...]] = {
     "refine": ({},),
     "score": ({"by": "verdict"}, {"by": "reward", "keep_at": 3.0}),
     "select": ({"by": "first", "keep": 3},),
-    "unit_test": (),  # the same
+    "tools": (),  # it reads no candidates
+    "unit_test": (),  # as `program`
     "verify": ({}, {"keep_at": 1.0}),
     "vote": ({},),
     "when": ({"holds": {"candidates": 2}},),
