@@ -126,7 +126,7 @@ def test_its_process_ends_with_the_pipeline() -> None:
 @pytest.mark.parametrize("how", ["itself", "killed"])
 def test_a_server_that_dies_in_the_middle_fails_what_is_under_way(how: str) -> None:
     waiting = "1. pid()\n2. waits(30)\n3. look_up(${2})"
-    plan = f"{waiting}\n4. dies(${1})" if how == "itself" else waiting
+    plan = waiting + "\n4. dies(${1})" if how == "itself" else waiting
     with pipe(plan, STDIO) as made:
         killed = asyncio.run(_answer(made, kill=how == "killed"))
         calls = outcomes(killed)
