@@ -44,7 +44,7 @@ def pid() -> int:
 
 
 @server.tool()
-def dies() -> str:
+def dies(after: int = 0) -> str:
     """End the process in the middle of the call."""
     os._exit(3)
 

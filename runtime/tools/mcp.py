@@ -132,14 +132,22 @@ class McpServer:
     async def _failed(self, client: Client, error: Exception) -> ToolFailed:
         """What to raise of an error. After a lost connection the next call opens another."""
         from mcp import MCPError
-        from mcp.types import CONNECTION_CLOSED
+        from mcp.types import CONNECTION_CLOSED, INVALID_REQUEST
 
-        if isinstance(error, MCPError) and error.error.code != CONNECTION_CLOSED:
+        # A server over HTTP that was started anew says so of a session that it does not know.
+        lost = {CONNECTION_CLOSED, INVALID_REQUEST} if self._spec.url else {CONNECTION_CLOSED}
+        if isinstance(error, MCPError) and error.error.code not in lost:
             return ToolFailed(str(error))
-        ready = self._ready
-        if ready is not None and ready.done() and ready.result() is client:
+        if self._serves(client):
             await self.aclose()
         return _told("the MCP server was lost", error)
+
+    def _serves(self, client: Client) -> bool:
+        """Whether this is the connection that the next call would use."""
+        ready = self._ready
+        if ready is None or not ready.done() or ready.cancelled() or ready.exception():
+            return False
+        return ready.result() is client
 
 
 class McpTool:

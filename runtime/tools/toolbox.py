@@ -23,6 +23,10 @@ from .python import PythonTool, imported
 __all__ = ["NO_GRANTS", "Grants", "Ready", "Toolbox", "granted"]
 
 
+_OPENING = 60.0
+"""Seconds that a server may take to start and say what it has."""
+
+
 @dataclass(frozen=True, slots=True)
 class Grants:
     """What whoever runs a pipeline lets it do: `given` are callables by the names of tools, which
@@ -134,10 +138,10 @@ class Toolbox:
     async def _open(self, name: str) -> Ready:
         spec = self._specs[name]
         try:
-            async with asyncio.timeout(spec.timeout):
+            async with asyncio.timeout(_OPENING):
                 tool = await self._tool(name, spec)
         except TimeoutError as late:
-            told = f"tool {name!r} could not be opened within {spec.timeout:g} s"
+            told = f"tool {name!r} could not be opened within {_OPENING:g} s"
             raise ToolFailed(told, passing=True) from late
         limit = self._limits.setdefault(name, Limit(spec.concurrency))
         return Ready(name, spec, tool, limit)

@@ -30,6 +30,7 @@ OPS: dict[str, tuple[dict[str, object], ...]] = {
     "refine": ({},),
     "score": ({"by": "verdict"}, {"by": "reward", "keep_at": 3.0}),
     "select": ({"by": "first", "keep": 3},),
+    "tools": (),  # it reads no candidates
     "unit_test": ({"tests": "words", "keep": 3},),
     "verify": (
         {},

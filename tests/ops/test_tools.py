@@ -8,6 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sim import compiled
 from stubs import answered, called, pipeline, spans, streamed
 
@@ -340,7 +342,7 @@ def test_a_chain_is_filled_in_while_it_is_written() -> None:
         ('[1. broken("x")] so 42', "[call 1 failed] so 42"),
         ("so ${3} and 42", "so [${3} is missing] and 42"),
         ("[1. search(x)] 42", "[call 1 failed]x)] 42"),
-        ('[1. join_up([3])] [1. search("b")] 42', "3 [call 1 failed] 42"),
+        ('[1. join_up(["3"])] [1. search("b")] 42', "3 [call 1 failed] 42"),
     ],
 )  # fmt: skip
 def test_a_chain_with_a_gap_is_no_answer(chain: str, told: str) -> None:
@@ -384,3 +386,45 @@ def test_a_step_without_tools_in_the_pipeline_is_a_fault() -> None:
     text = pipeline([]).replace("tools:\nsteps", "steps")
     with pytest.raises(SpecError, match="declares none in `tools:`"):
         compiled(text)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_every_call_starts_when_it_is_written_and_its_inputs_are_there(data: st.DataObject) -> None:
+    count = data.draw(st.integers(1, 8))
+    parts: list[str | float] = []
+    needs: list[list[int]] = []
+    seconds: list[float] = []
+    written: list[float] = []
+    for number in range(1, count + 1):
+        needs.append(sorted(data.draw(st.sets(st.integers(1, max(1, number - 1)), max_size=3))))
+        needs[-1] = [one for one in needs[-1] if one < number]
+        seconds.append(data.draw(st.integers(0, 4)) / 4)
+        wait = data.draw(st.integers(0, 4)) / 4
+        written.append((written[-1] if written else 0.0) + wait)
+        refers = ", ".join(f"${{{one}}}" for one in needs[-1])
+        parts += [wait, f"{number}. work({seconds[-1]}, {number}, [{refers}])\n"]
+    broken = data.draw(st.sets(st.integers(1, count), max_size=2))
+    begun: dict[int, float] = {}
+
+    async def work(seconds: float, number: int, inputs: list[int]) -> int:
+        begun[number] = asyncio.get_running_loop().time()
+        await asyncio.sleep(seconds)
+        if number in broken:
+            raise RuntimeError("no")
+        return number
+
+    result, _ = answered(pipeline(["work"]), planner(streamed(*parts)), {"work": work})
+    ends: dict[int, float] = {}
+    lost: set[int] = set()
+    for number in range(1, count + 1):
+        if any(one in lost for one in needs[number - 1]):
+            lost.add(number)
+            assert number not in begun
+            continue
+        ready = max([written[number - 1], *(ends[one] for one in needs[number - 1])])
+        assert begun[number] == pytest.approx(ready)
+        ends[number] = ready + seconds[number - 1]
+        lost |= {number} & broken
+    assert {id for id, made in outcomes(result).items() if isinstance(made, str)} == lost
+    assert result.seconds == pytest.approx(max([written[-1], *ends.values()]))

@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +28,10 @@ STDIO = json.dumps({"command": [sys.executable, SERVER]})
 TOOLS = ("add", "look_up", "fails", "waits", "pid", "dies")
 
 
-def pipe(plan: str, where: str, step: str = "", tool: str = "") -> polyarch.Pipeline:
-    """A pipeline that writes this plan, on a server."""
+def pipe(
+    plan: str | Mapping[str, str], where: str, step: str = "", tool: str = ""
+) -> polyarch.Pipeline:
+    """A pipeline that writes this plan, or one for each question, on a server."""
     known = "".join(f"  {name}: {{mcp: {where}{tool}}}\n" for name in TOOLS)
     text = f"""\
 name: p
@@ -41,7 +43,9 @@ tools:
 """
 
     def reply(request: Request, draw: Draw) -> str:
-        return plan if request.purpose.role == "plan" else "done"
+        if request.purpose.role == "join":
+            return "done"
+        return plan if isinstance(plan, str) else plan[request.purpose.question]
 
     made = polyarch.loads(text).plan
     return polyarch.Pipeline(
@@ -122,7 +126,7 @@ def test_its_process_ends_with_the_pipeline() -> None:
 @pytest.mark.parametrize("how", ["itself", "killed"])
 def test_a_server_that_dies_in_the_middle_fails_what_is_under_way(how: str) -> None:
     waiting = "1. pid()\n2. waits(30)\n3. look_up(${2})"
-    plan = f"{waiting}\n4. dies()" if how == "itself" else waiting
+    plan = waiting + "\n4. dies(${1})" if how == "itself" else waiting
     with pipe(plan, STDIO) as made:
         killed = asyncio.run(_answer(made, kill=how == "killed"))
         calls = outcomes(killed)
@@ -146,11 +150,9 @@ async def _answer(made: polyarch.Pipeline, *, kill: bool) -> polyarch.Result:
 
 
 def test_after_a_lost_connection_the_next_call_starts_the_server_again() -> None:
-    with pipe("1. dies()\n2. pid()", STDIO, ", rounds: 1") as made:
-        first = made("?")
-        second = made("??")
-    assert "lost" in str(outcomes(first)[0])
-    assert "lost" in str(outcomes(second)[0])
+    with pipe({"first": "1. dies()", "second": "1. pid()"}, STDIO) as made:
+        assert "lost" in outcomes(made("first"))[0]
+        assert isinstance(outcomes(made("second"))[0], int)
 
 
 def test_a_call_that_takes_too_long_fails_and_the_server_serves_on() -> None:
