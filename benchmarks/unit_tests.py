@@ -1,5 +1,5 @@
-"""What tests are worth: programs of HumanEval chosen by tests that a model wrote, or drawn until one
-passes the official tests; each program and each test run in the sandbox.
+"""What tests are worth: programs of HumanEval chosen by tests that a model wrote, or drawn until
+one passes the official tests; each program and each test run in the sandbox.
 
     python benchmarks/unit_tests.py FOLDER [--programs 100] [--asserts 300] [--tasks 164]
     python benchmarks/unit_tests.py FOLDER --until-pass [--programs 100] [--tasks 164]

@@ -1,4 +1,4 @@
-"""Programs chosen by tests that a model wrote; the tests run in the sandbox. Replies are scripted."""
+"""Programs chosen by tests that a model wrote and the sandbox ran. Replies are scripted."""
 
 import json
 
