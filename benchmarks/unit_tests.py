@@ -1,12 +1,15 @@
-"""What generated tests are worth: programs of HumanEval chosen by tests that a model wrote, each
-program and each test run in the sandbox.
+"""What tests are worth: programs of HumanEval chosen by tests that a model wrote, or drawn until
+one passes the official tests; each program and each test run in the sandbox.
 
     python benchmarks/unit_tests.py FOLDER [--programs 100] [--asserts 300] [--tasks 164]
+    python benchmarks/unit_tests.py FOLDER --until-pass [--programs 100] [--tasks 164]
 
 FOLDER holds recordings: items.jsonl.gz, samples.jsonl.gz (programs with whether they are right) and
 exec.jsonl.gz (assert statements taken from recorded tests, the most frequent first). Every way of
 choosing costs the same draws; where several candidates are best, one is taken at random, so a task
-counts by the share of them that is right.
+counts by the share of them that is right. With `--until-pass` the same draws are made twice: all of
+them, and by `method: first_pass` until one passes; told are the draws that each asked for, and how
+many tasks each solved.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ import json
 import time
 from collections import Counter, defaultdict
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import click
 
@@ -40,6 +43,18 @@ steps:
 output: {{from: dual, keep: {n}}}
 """
 
+UNTIL_PASS = """
+name: until_pass
+question: {{kind: record, fields: [task, tests], text: "{{task}}"}}
+models: {{coder: scripted/recorded}}
+answer: code
+steps:
+  drafts: {{op: generate, n: {n}}}
+  answer: {{op: unit_test, given: tests, method: {method}, test_seconds: 3, seconds: 4, keep: 1}}
+"""
+
+Drawn: TypeAlias = "dict[str, list[dict[str, Any]]]"
+
 
 def rows(path: Path) -> list[dict[str, Any]]:
     with gzip.open(path, "rt") as file:
@@ -52,25 +67,59 @@ def share_right(best: list[tuple[float, bool]]) -> float:
     return sum(right for score, right in best if score == top) / sum(s == top for s, _ in best)
 
 
-async def measure(folder: Path, programs: int, asserts: int, tasks: int) -> dict[str, Any]:
-    items = rows(folder / "items.jsonl.gz")[:tasks]
-    tests = {row["item"]: row["asserts"][:asserts] for row in rows(folder / "exec.jsonl.gz")}
-    drawn: dict[str, list[dict[str, Any]]] = defaultdict(list)
+def recorded(folder: Path, tasks: int) -> tuple[list[dict[str, Any]], Drawn]:
+    """The tasks, and the recorded draws of each."""
+    drawn: Drawn = defaultdict(list)
     for row in rows(folder / "samples.jsonl.gz"):
         drawn[row["item"]].append(row)
-    made = plan(build(parse(PIPELINE.format(n=programs)), Path()))
+    return rows(folder / "items.jsonl.gz")[:tasks], drawn
+
+
+def coder(items: list[dict[str, Any]], drawn: Drawn) -> Scripted:
+    """A model that says what was recorded."""
     by_id = {item["id"]: item for item in items}
 
     def reply(request: Request, draw: Draw) -> str:
         row = drawn[request.question][draw.index]
         return f"```python\n{by_id[request.question]['question']}{row['answer']}\n```"
 
+    return Scripted(reply)
+
+
+async def stopping(folder: Path, programs: int, tasks: int) -> dict[str, Any]:
+    """Draws asked for and tasks solved, with all draws made and with the early stop."""
+    items, drawn = recorded(folder, tasks)
+    told: dict[str, Any] = {"tasks": len(items)}
+    for title, method in (("all drawn", "count"), ("until one passes", "first_pass")):
+        made = plan(build(parse(UNTIL_PASS.format(n=programs, method=method)), Path()))
+        draws = solved = 0
+        asked = {"coder": coder(items, drawn)}
+        async with Session(made, backends=asked, executor=Sandbox()) as session:
+            for item in items:
+                meta = item["meta"]
+                tests = f"{meta['test']}\ncheck({meta['entry_point']})"
+                question = {"task": item["question"], "tests": tests}
+                result = await session.ask(question, id=item["id"])
+                draws += result.usage.calls
+                solved += result.candidates[0].scores.get("tests") == 1.0
+        told[title] = {"draws": draws, "solved": solved}
+        click.echo(f"{title}: {told[title]}", err=True)
+    saved = told["all drawn"]["draws"] - told["until one passes"]["draws"]
+    return {**told, "draws saved": saved / told["all drawn"]["draws"]}
+
+
+async def measure(folder: Path, programs: int, asserts: int, tasks: int) -> dict[str, Any]:
+    items, drawn = recorded(folder, tasks)
+    tests = {row["item"]: row["asserts"][:asserts] for row in rows(folder / "exec.jsonl.gz")}
+    made = plan(build(parse(PIPELINE.format(n=programs)), Path()))
     questions = [
         {"id": item["id"], "task": item["question"], "tests": tests[item["id"]]} for item in items
     ]
     chosen: Counter[str] = Counter()
     seconds = 0.0
-    async with Session(made, backends={"coder": Scripted(reply)}, executor=Sandbox()) as session:
+    async with Session(
+        made, backends={"coder": coder(items, drawn)}, executor=Sandbox()
+    ) as session:
         for done, question in enumerate(questions, start=1):
             result = await session.ask(question, id=question["id"])
             right = {s["sample"]: s["correct"] for s in drawn[question["id"]]}
@@ -110,10 +159,14 @@ def chosen_first(rated: list[tuple[float, int, bool]]) -> float:
 @click.option("--programs", default=100, show_default=True, help="Draws of each task.")
 @click.option("--asserts", default=300, show_default=True, help="Tests of each task, at most.")
 @click.option("--tasks", default=164, show_default=True, help="How many tasks.")
-def main(folder: Path, programs: int, asserts: int, tasks: int) -> None:
-    """Choose programs by generated tests, and tell how many choices are right."""
+@click.option("--until-pass", is_flag=True, help="Measure what the early stop saves.")
+def main(folder: Path, programs: int, asserts: int, tasks: int, until_pass: bool) -> None:
+    """Choose programs by generated tests, or draw until one passes the official ones."""
     start = time.perf_counter()
-    told = asyncio.run(measure(folder, programs, asserts, tasks))
+    if until_pass:
+        told = asyncio.run(stopping(folder, programs, tasks))
+    else:
+        told = asyncio.run(measure(folder, programs, asserts, tasks))
     click.echo(json.dumps({**told, "minutes": (time.perf_counter() - start) / 60}, indent=1))
 
 

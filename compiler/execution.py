@@ -32,16 +32,18 @@ class Verdict(StrEnum):
 class Limits:
     """What a program may use. Sizes are bytes.
 
-    `memory` bounds the address space of one process exactly; their sum is watched, twenty times a
-    second, and can pass the limit for as long as that takes.
+    Times are of the processor, so that what passes does so on a loaded machine, too; by the clock
+    everything may take `slack` times as long. `memory` bounds the address space of one process
+    exactly; the sums of memory and of time are watched, twenty times a second, and can pass the
+    limit for as long as that takes.
     """
 
     seconds: float = 10.0
-    """Wall time of a run, or of all tests of one program."""
+    """Processor time of a run, or of all tests of one program, all its processes together."""
     test_seconds: float = 2.0
-    """Wall time of one test."""
-    cpu_seconds: int = 10
-    """Processor time of one process."""
+    """Processor time of one test: of the program, and of the test itself."""
+    slack: float = 5.0
+    """How many times its processor time a run, a test or all tests may take by the clock."""
     memory: int = 512 * _MIB
     processes: int = 16
     """Processes and threads at once."""
@@ -51,6 +53,11 @@ class Limits:
     """One file."""
     output: int = 64 << 10
     """Standard output and error, each; one that writes more is stopped."""
+
+    @property
+    def wall(self) -> float:
+        """Seconds by the clock of a run, or of all tests of one program."""
+        return self.slack * self.seconds
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,7 +80,7 @@ class UnitTest(Asking, Runs, All):
     root: bool = False
     """With `dual`, take the square root of the number of programs."""
     test_seconds: Annotated[float, Field(gt=0, le=600)] = 2.0
-    """Wall time of one test of one program."""
+    """Processor time of one test of one program; five times that by the clock."""
     ahead: Annotated[int, Field(ge=1)] = 4
     """With `first_pass`, how many candidates may be under way ahead of what was read."""
     judge: Judge = Judge()

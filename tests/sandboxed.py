@@ -18,7 +18,7 @@ __all__ = ["QUICK", "checked", "lacking", "needs_sandbox", "ran", "within"]
 
 T = TypeVar("T")
 
-QUICK = Limits(seconds=5.0, test_seconds=1.0, cpu_seconds=2, memory=256 << 20)
+QUICK = Limits(seconds=5.0, test_seconds=1.0, memory=256 << 20)
 
 
 def lacking() -> str:

@@ -94,7 +94,7 @@ def test_it_answers_within_its_bounds(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", pipelines.names())
-def test_it_says_what_it_is_and_needs_no_key_unless_the_embedded_model_cannot_do_it(
+def test_it_says_what_it_is_and_needs_no_key_where_the_embedded_model_will_do(
     name: str,
 ) -> None:
     graph = polyarch.load(pipelines.path(name)).plan.graph

@@ -8,6 +8,7 @@ import socket
 import subprocess
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager
+from math import ceil, inf, isfinite
 from pathlib import PurePosixPath
 from time import perf_counter
 from typing import Any
@@ -18,7 +19,7 @@ from .command import confined_command, plain_command
 from .filter import seccomp_filter
 from .probe import probed
 from .process import Output, Process, told_file
-from .tester import BoundTester
+from .tester import BoundTester, Tests
 from .verdicts import script_outcome
 
 __all__ = ["Sandbox"]
@@ -66,23 +67,23 @@ class Sandbox:
         told = {
             "tests": list(tests),
             "test_seconds": limits.test_seconds,
-            "seconds": limits.seconds,
+            "slack": limits.slack,
+            "wall": limits.wall,
         }
-        wide = Limits(
-            seconds=limits.seconds,
-            cpu_seconds=int(limits.seconds) + 10,
-            memory=max(limits.memory, 1 << 30),
-            processes=256,
-        )
+        # There for all programs, so no time is too long; each of its forks is bounded by its own.
+        wide = Limits(seconds=inf, memory=max(limits.memory, 1 << 30), processes=256)
+        stderr = Output(limits.output)
         try:
-            process = self.start("tests", told, wide, theirs)
+            process = self.start("tests", told, wide, theirs, stderr=stderr.write_fd)
         finally:
             theirs.close()
+            os.close(stderr.write_fd)
         try:
-            yield BoundTester(self, mine, len(tests), limits)
+            yield BoundTester(self, Tests(process, mine, stderr, len(tests)), limits)
         finally:
             mine.close()
             await process.kill()
+            stderr.close()
 
     async def _prove(self) -> None:
         if not self._proven:
@@ -124,6 +125,7 @@ class Sandbox:
                 stdout=stdout,
                 stderr=stderr,
                 memory=limits.memory + limits.scratch,
+                seconds=limits.seconds,
                 confined=self._confined,
             )
 
@@ -154,8 +156,10 @@ class Sandbox:
         }
         if self._confined:  # elsewhere it would count everything else that the user runs
             both["NPROC"] = limits.processes
-        cpu = (limits.cpu_seconds, limits.cpu_seconds + 1)
-        return {"CPU": cpu} | {name: (limit, limit) for name, limit in both.items()}
+        rlimits = {name: (limit, limit) for name, limit in both.items()}
+        if isfinite(limits.seconds):  # behind the host's own watch, which is finer
+            rlimits["CPU"] = (ceil(limits.seconds) + 1, ceil(limits.seconds) + 2)
+        return rlimits
 
     async def _run(self, script: Script, limits: Limits) -> Outcome:
         mine, theirs = socket.socketpair()
@@ -185,16 +189,14 @@ class Sandbox:
             theirs.close()
         stopped = ""
         try:
-            stopped = await _watched(process, limits.seconds, stdout, stderr)
+            stopped = await _watched(process, limits.wall, stdout, stderr)
         finally:
             await process.kill()
             stdout.close()
             stderr.close()
             said = _received(mine)
         seconds = perf_counter() - started
-        return script_outcome(
-            said, stopped, process.out_of_memory, limits, stdout.text, stderr.text, seconds
-        )
+        return script_outcome(said, stopped, process, limits, stdout.text, stderr.text, seconds)
 
 
 def _received(link: socket.socket) -> str:

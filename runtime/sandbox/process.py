@@ -11,12 +11,12 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from .tree import resident, tree
+from .tree import processor, resident, tree
 
 __all__ = ["Output", "Process", "told_file"]
 
 _WATCH = 0.05
-"""Seconds between two looks at how much memory a tree holds."""
+"""Seconds between two looks at how much memory a tree holds, and what time it took."""
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
@@ -78,9 +78,11 @@ class Process:
         stdout: int = subprocess.DEVNULL,
         stderr: int = subprocess.DEVNULL,
         memory: int,
+        seconds: float,
         confined: bool,
     ) -> None:
-        """`memory` bounds what the tree holds together, in bytes."""
+        """`memory` bounds what the tree holds together, in bytes; `seconds` the processor time that
+        it takes."""
         self._confined = confined
         life, self._life = os.pipe2(os.O_CLOEXEC)
         stdin = told_file({**told, "life": life})
@@ -104,7 +106,10 @@ class Process:
         loop.add_reader(self._pidfd, self._end)
         self.out_of_memory = False
         """Whether the tree was ended because of the memory it held."""
+        self.out_of_time = False
+        """Whether the tree was ended because of the processor time it took."""
         self._memory = memory
+        self._seconds = seconds
         self._watch = loop.call_later(_WATCH, self._look)
 
     def _end(self) -> None:
@@ -120,6 +125,9 @@ class Process:
         if sum(map(resident, pids)) * _PAGE > self._memory:
             self.out_of_memory = True
             self._signal(pids)
+        elif sum(map(processor, pids)) > self._seconds:
+            self.out_of_time = True
+            self._signal(pids)
         else:
             self._watch = asyncio.get_running_loop().call_later(_WATCH, self._look)
 
@@ -127,6 +135,22 @@ class Process:
         """Its exit status, once it and all in its namespace are gone."""
         await self._ended.wait()
         return self._popen.returncode
+
+    @property
+    def end(self) -> str:
+        """How it ended, in words; "" if it did not yet."""
+        if not self._ended.is_set():
+            return ""
+        if self.out_of_memory:
+            return "it held too much memory"
+        if self.out_of_time:
+            return "it took too much processor time"
+        status = self._popen.returncode
+        # bubblewrap tells a signal as a shell does.
+        number = -status if status < 0 else status - 128
+        with suppress(ValueError):
+            return f"it was ended by {signal.Signals(number).name}"
+        return f"it ended with status {status}"
 
     async def kill(self) -> None:
         """End it and all that it started. Idempotent."""

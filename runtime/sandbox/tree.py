@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
-__all__ = ["resident", "tree"]
+__all__ = ["processor", "resident", "tree"]
+
+_TICK = os.sysconf("SC_CLK_TCK")
 
 
 def tree(pid: int) -> list[int]:
@@ -26,3 +29,15 @@ def resident(pid: int) -> int:
         return int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     except (OSError, IndexError):
         return 0
+
+
+def processor(pid: int) -> float:
+    """The seconds of processor time that a process took, with those below it that it has waited
+    for; 0 if it is gone."""
+    try:
+        told = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return 0.0
+    # The name may hold anything, blanks and brackets included.
+    fields = told[told.rindex(")") + 2 :].split()
+    return sum(map(int, fields[11:15])) / _TICK

@@ -7,6 +7,7 @@ import signal
 from ...compiler.errors import SandboxFailed
 from ...compiler.execution import Limits, Outcome, Verdict
 from .command import INSTALL
+from .process import Process
 
 __all__ = ["not_started", "script_outcome"]
 
@@ -23,28 +24,31 @@ def not_started(stderr: str) -> SandboxFailed:
 def script_outcome(
     said: str,
     stopped: str,
-    out_of_memory: bool,
+    process: Process,
     limits: Limits,
     stdout: str,
     stderr: str,
     seconds: float,
 ) -> Outcome:
     """How a program ended. `said` is what the process that waited for it said of its end: status,
-    processor seconds, whether it ran out of memory; `stopped` why the host ended it.
+    processor seconds, whether it ran out of memory; `stopped` why the host ended
+    it, unless it was for what `process` took.
 
     Raises `SandboxFailed` when nothing was said and nothing stopped it.
     """
-    verdict, why = _verdict(said, stopped, out_of_memory, limits, stderr)
+    verdict, why = _verdict(said, stopped, process, limits, stderr)
     return Outcome(verdict, why, stdout, stderr, seconds)
 
 
 def _verdict(
-    said: str, stopped: str, out_of_memory: bool, limits: Limits, stderr: str
+    said: str, stopped: str, process: Process, limits: Limits, stderr: str
 ) -> tuple[Verdict, str]:
-    if out_of_memory:
+    if process.out_of_memory:
         return Verdict.MEMORY, f"its processes held more than {limits.memory:,} bytes"
+    if process.out_of_time:
+        return Verdict.TIMEOUT, _late(limits)
     if stopped == "timeout":
-        return Verdict.TIMEOUT, f"no end within {limits.seconds:g} seconds"
+        return Verdict.TIMEOUT, f"no end within {limits.wall:g} seconds"
     if stopped == "output":
         return Verdict.ERROR, f"it wrote more than {limits.output:,} bytes"
     if not said:
@@ -63,7 +67,11 @@ def _ended(
     if status > 0:
         said = stderr.strip().splitlines()
         return Verdict.FAIL, said[-1][:300] if said else f"it ended with status {status}"
-    late = -status == signal.SIGKILL and used >= limits.cpu_seconds
+    late = -status == signal.SIGKILL and used >= limits.seconds
     if -status == signal.SIGXCPU or late:
-        return Verdict.TIMEOUT, f"no end within {limits.cpu_seconds} seconds of processor time"
+        return Verdict.TIMEOUT, _late(limits)
     return Verdict.ERROR, f"it was ended by {signal.Signals(-status).name}"
+
+
+def _late(limits: Limits) -> str:
+    return f"no end within {limits.seconds:g} seconds of processor time"

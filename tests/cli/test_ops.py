@@ -34,7 +34,7 @@ def test_arguments_have_types_defaults_and_what_they_are_for():
 
 
 def test_prompts_are_shown():
-    told = ops("verify").stdout
+    told = ops("critique").stdout
     assert "a prompt may name {candidate}, {question}, and the fields of a record" in told
     assert "\ndefault prompt\n" in told
     assert "  {candidate}\n" in told

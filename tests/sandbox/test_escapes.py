@@ -430,7 +430,7 @@ def test_memory_that_no_limit_would_count(call: str) -> None:
 
 
 def test_processor_time() -> None:
-    out = ran("while True: pass", limits=Limits(seconds=20.0, cpu_seconds=1))
+    out = ran("while True: pass", limits=Limits(seconds=1.0, slack=20.0))
     assert out.verdict is Verdict.TIMEOUT
     assert out.seconds < 15
 
@@ -469,7 +469,7 @@ def test_one_long_file() -> None:
 def test_many_small_files_end_with_the_time() -> None:
     out = ran(
         "n = 0\nwhile True:\n    open(f'f{n}', 'w').close(); n += 1",
-        limits=Limits(seconds=2.0, cpu_seconds=1),
+        limits=Limits(seconds=1.0),
     )
     assert out.verdict in (Verdict.TIMEOUT, Verdict.FAIL)
     assert ran("import os; print(len(os.listdir('.')))").stdout == "0\n"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from sandboxed import QUICK, checked, within
 
+from polyarch.compiler.errors import SandboxFailed
 from polyarch.compiler.execution import Limits, Verdict
 from polyarch.runtime.sandbox.box import Sandbox
 
@@ -287,13 +288,13 @@ def test_the_time_of_all_tests_is_bounded() -> None:
     program = "def f(x):\n    while True: pass"
     told = checked(program, *[TEST] * 50, limits=Limits(seconds=1.0, test_seconds=0.3))
     assert {o.verdict for o in told} == {T}
-    assert told[-1].why == "the time of all tests was over before"
+    assert told[-1].why == "all tests together took more than 1 seconds of processor time"
 
 
 def test_a_test_that_leaves_is_an_error_of_its_own() -> None:
     told = checked("def f(x): return 4", TEST, "f(1); import os; os._exit(0)", TEST)
     assert [o.verdict for o in told] == [P, E, E]
-    assert told[1].why == "no outcome was told"
+    assert told[1].why == "the process of the tests ended with status 0"
 
 
 def test_no_tests_are_no_outcomes() -> None:
@@ -302,3 +303,54 @@ def test_no_tests_are_no_outcomes() -> None:
 
 def test_a_test_that_is_no_python_is_an_error() -> None:
     assert checked("def f(x): return 4", "assert f(", TEST)[0].verdict is E
+
+
+def test_time_is_that_of_the_processor_and_the_clock_has_slack() -> None:
+    waits = "import time\ndef f(x):\n    time.sleep(0.6)\n    return 4"
+    patient = Limits(seconds=5.0, test_seconds=0.3, slack=60.0)
+    assert checked(waits, TEST, limits=patient)[0].verdict is P
+    (late,) = checked(waits, TEST, limits=Limits(seconds=5.0, test_seconds=0.1, slack=1.0))
+    assert late.verdict is T
+    assert late.why == "no end within 0.1 seconds of processor time, or 0.1 by the clock"
+    (busy,) = checked("def f(x): return 10 ** 10 ** 9", TEST, limits=patient)
+    assert busy.verdict is T
+
+
+def test_loading_for_ever_ends_with_the_time_of_the_processor() -> None:
+    (out,) = checked("while True: pass", TEST, limits=Limits(seconds=0.5, slack=100.0))
+    assert out.verdict is T
+    assert out.why == "all tests together took more than 0.5 seconds of processor time"
+
+
+@pytest.mark.parametrize(
+    ("program", "why"),
+    [
+        (
+            "import os\ndef f(x): os.kill(os.getpid(), 11)",
+            "the program was ended within f by signal 11",
+        ),
+        ("import os\ndef f(x): os._exit(3)", "the program ended within f, with status 3"),
+        (
+            "import os\ndef f(x):\n    os.kill(os.getppid(), 9)\n    while True: pass",
+            "the program ended the process that held it",
+        ),
+        ("import os; os._exit(0)", "the program ended the process that held it"),
+    ],
+)
+def test_the_end_of_a_program_is_told_with_its_cause(program: str, why: str) -> None:
+    assert [(o.verdict, o.why) for o in checked(program, TEST)] == [(E, why)]
+
+
+def test_the_end_of_the_process_of_the_tests_is_told_with_its_cause() -> None:
+    segfault = "f(1); import os; os.kill(os.getpid(), 11)"
+    (out,) = checked("def f(x): return 4", segfault)
+    assert (out.verdict, out.why) == (E, "the process of the tests was ended by SIGSEGV")
+
+    async def work(box: Sandbox) -> str:
+        async with box.tester([TEST], QUICK) as tester:
+            await tester._tests.process.kill()
+            with pytest.raises(SandboxFailed) as failed:
+                await tester.check("def f(x): return 4")
+            return str(failed.value)
+
+    assert within(work) == "the process of the tests is gone: it was ended by SIGKILL"

@@ -12,9 +12,11 @@ import json
 import marshal
 import os
 import pickle
+import select
 import signal
 import socket
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from time import monotonic
 from types import CodeType
 from typing import Any, NoReturn
@@ -25,6 +27,12 @@ from .reading import decoded
 
 __all__ = ["main"]
 
+
+_REST = -1
+"""Stands for the number of every test of which nothing else is told."""
+
+_DONE = 77
+"""Exit status of a fork that has told all there is to tell."""
 
 _UNSENDABLE = (pickle.PicklingError, AttributeError, TypeError, ValueError, RecursionError)
 
@@ -47,27 +55,55 @@ def main() -> None:
     control = socket.socket(fileno=told["link"])
     silence(0, 1, 2)
     tests = [_compiled(source) for source in told["tests"]]
+    forks: dict[int, tuple[int, int]] = {}
+    poll = select.poll()
+    poll.register(control, select.POLLIN)
     while True:
-        message, fds, _, _ = socket.recv_fds(control, 1, 2)
-        if not message:
-            return
-        if not os.fork():
-            control.close()
-            try:
-                _Run(fds[0], fds[1], told["test_seconds"], told["seconds"]).all(tests)
-            finally:
-                os._exit(0)
-        for fd in fds:
-            os.close(fd)
-        _reap()
+        for fd, _ in poll.poll():
+            if fd in forks:
+                poll.unregister(fd)
+                _tell_end(*forks.pop(fd))
+                os.close(fd)
+                continue
+            message, fds, _, _ = socket.recv_fds(control, 1, 2)
+            if not message:
+                return
+            child = os.fork()
+            if not child:
+                control.close()
+                for other, (_, outcomes) in forks.items():
+                    os.close(other)
+                    os.close(outcomes)
+                _run(fds, told, tests)
+            os.close(fds[0])
+            ended = os.pidfd_open(child)
+            poll.register(ended, select.POLLIN)
+            forks[ended] = (child, fds[1])
 
 
-def _reap() -> None:
+def _run(fds: Sequence[int], told: dict[str, Any], tests: Sequence[CodeType | str]) -> NoReturn:
+    """Be the fork for one program; never returns."""
+    code = 1
     try:
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            pass
-    except ChildProcessError:
-        pass
+        _Run(fds[0], fds[1], told).all(tests)
+        code = _DONE
+    finally:
+        os._exit(code)
+
+
+def _tell_end(child: int, outcomes: int) -> None:
+    """Tell how the fork for one program ended, if that was before its last test."""
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    if status != _DONE:
+        how = f"was ended by {signal.Signals(-status).name}" if status < 0 else None
+        why = f"the process of the tests {how or f'ended with status {status}'}"
+        with suppress(OSError):  # nobody may listen any more
+            os.write(outcomes, _line(_REST, "error", why))
+    os.close(outcomes)
+
+
+def _line(number: int, verdict: str, why: str) -> bytes:
+    return json.dumps([number, verdict, why[:300]]).encode() + b"\n"
 
 
 def _compiled(source: str) -> CodeType | str:
@@ -85,15 +121,18 @@ def _late(*_: object) -> NoReturn:
 class _Run:
     """The tests of one program."""
 
-    def __init__(self, link: int, outcomes: int, test_seconds: float, seconds: float) -> None:
+    def __init__(self, link: int, outcomes: int, told: dict[str, Any]) -> None:
         self._link = socket.socket(fileno=link)
-        self._outcomes = socket.socket(fileno=outcomes)
-        self._test_seconds = test_seconds
-        self._due = monotonic() + seconds
+        self._outcomes = outcomes
+        self._test_seconds: float = told["test_seconds"]
+        self._test_wall: float = told["test_seconds"] * told["slack"]
+        self._due = monotonic() + told["wall"]
         self._broken = ("", "")
+        self._gone = False
         self._calls = 0
         self._channel: socket.socket | None = None
         signal.signal(signal.SIGALRM, _late)
+        signal.signal(signal.SIGPROF, _late)
 
     def all(self, tests: Sequence[CodeType | str]) -> None:
         """Run every test, and tell each outcome as it is known."""
@@ -107,21 +146,25 @@ class _Run:
                 verdict, why = "timeout", "the time of all tests was over before"
             else:
                 verdict, why = self._one(test, defined)
+            if self._gone:  # of this test and the rest, the host may know more
+                self._tell(_REST, "error", "the program ended the process that held it")
+                return
             self._tell(number, verdict, why)
 
     def _tell(self, number: int, verdict: str, why: str) -> None:
-        line = json.dumps([number, verdict, why[:300]])
-        self._outcomes.sendall(line.encode() + b"\n")
+        os.write(self._outcomes, _line(number, verdict, why))
 
     def _loaded(self) -> dict[str, Any] | tuple[str, str]:
         """What the program defines; or the verdict of all tests, if it could not be loaded."""
         try:
             signal.setitimer(signal.ITIMER_REAL, max(0.001, self._due - monotonic()))
-            told = _told(received(self._link))
+            said = received(self._link)
         except _Late:
             return "timeout", "the program does not load in time"
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
+        self._gone = said is None
+        told = _told(said)
         if "raised" in told:
             name, message = _exception(told)
             verdict = "memory" if name == "MemoryError" else "error"
@@ -138,7 +181,8 @@ class _Run:
         try:
             socket.send_fds(self._link, [b"t"], [theirs.fileno()])
         except OSError:
-            return "error", "the program ended the process that held it"
+            self._gone = True
+            return "error", ""
         finally:
             theirs.close()
         with mine:
@@ -152,20 +196,29 @@ class _Run:
         return verdict, why
 
     def _outcome(self, test: CodeType, defined: dict[str, Any]) -> tuple[str, str]:
-        seconds = min(self._test_seconds, max(0.001, self._due - monotonic()))
-        signal.setitimer(signal.ITIMER_REAL, seconds)
+        wall = min(self._test_wall, max(0.001, self._due - monotonic()))
+        signal.setitimer(signal.ITIMER_REAL, wall)
+        signal.setitimer(signal.ITIMER_PROF, self._test_seconds)
         try:
             exec(test, {"__name__": "test", "__builtins__": builtins, **defined})
         except _Late:
-            return "timeout", f"no end within {seconds:g} seconds"
+            return "timeout", self._too_late()
         except BaseException as error:  # noqa: BLE001 -- anybody's test; this is its outcome
             return _verdict_of(error)
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.setitimer(signal.ITIMER_PROF, 0)
         return "pass", ""
 
+    def _too_late(self) -> str:
+        return (
+            f"no end within {self._test_seconds:g} seconds of processor time, "
+            f"or {self._test_wall:g} by the clock"
+        )
+
     def _break(self, verdict: str, why: str, error: type[BaseException]) -> NoReturn:
-        self._broken = (verdict, why)
+        if not self._broken[0]:
+            self._broken = (verdict, why)
         raise error(why)
 
     def _stub(self, name: str) -> Callable[..., Any]:
@@ -186,11 +239,14 @@ class _Run:
             self._break("error", f"{name} is given what is no plain data", _Unsendable)
         try:
             send(self._channel, message)
-            told = _told(received(self._channel))
+            said = received(self._channel)
         except _Late:
-            self._break("timeout", f"no end within {self._test_seconds:g} seconds", _Late)
+            self._break("timeout", self._too_late(), _Late)
         except OSError:
-            told = {}
+            said = None
+        if said is None:
+            self._break(*self._end_of(name), _Gone)
+        told = _told(said)
         if "raised" in told:
             self._raise(*_exception(told))
         if "unsendable" in told:
@@ -200,6 +256,23 @@ class _Run:
             return decoded(told["value"])
         except (KeyError, TypeError, ValueError, AttributeError, IndexError):
             self._break("error", f"the program ended within {name}", _Gone)
+
+    def _end_of(self, name: str) -> tuple[str, str]:
+        """The verdict on a call of which nothing came back: how the program's process ended."""
+        try:
+            self._link.sendall(b"e")
+            message = received(self._link)
+        except OSError:
+            message = None
+        self._gone = message is None
+        status = _told(message).get("ended")
+        if not isinstance(status, int):
+            return "error", f"the program ended within {name}"
+        if -status == signal.SIGPROF:
+            return "timeout", self._too_late()
+        if status < 0:
+            return "error", f"the program was ended within {name} by signal {-status}"
+        return "error", f"the program ended within {name}, with status {status}"
 
     def _raise(self, kind: str, message: str) -> NoReturn:
         if kind == "MemoryError":
