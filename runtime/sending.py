@@ -339,9 +339,8 @@ class Sending:
         return attempt
 
     def _pause(self, error: BackendError, attempt: int) -> float | None:
-        """Seconds until the model is asked again, at least; None to give it up: while its circuit is
-        open, at once if another model is left or it never answered; else once it failed too often.
-        """
+        """Seconds until the model is asked again, at least; None to give it up: once it failed too
+        often, and while its circuit is open if another is left or it never answered."""
         model, circuit = self._model, self._model.circuit
         if circuit.open and self._sent is None and error.retryable:
             wait: float | None = 0.0
