@@ -3,8 +3,8 @@
     python benchmarks/vllm_pipeline.py [--questions 60] [--rounds 5]
 
 A pipeline of three layers (draw, revise each draw, fuse) runs over the questions on vLLM in this
-process. The very same prompts and sampling parameters, recorded on the way, then go to the same
-engine all at once, without polyarch. The two take turns, the first round is left out, and the
+process. The very same messages and sampling parameters, recorded on the way, then go to the
+same engine all at once, without polyarch. The two take turns, the first round is left out, and the
 engine's prefix cache is emptied before each run.
 
 Told of each run: tokens per second, and what a busy machine does not change: the engine's steps,
@@ -144,15 +144,30 @@ async def piped(plan: Plan, recorded: Recorded, stories: list[str], seed: int) -
     return len(answered)
 
 
-async def bare(running: Running, ready: Sequence[tuple[Any, Any]]) -> None:
-    """Prompts and parameters to vLLM itself, all at once."""
+async def bare(engine: VLLM, requests: Sequence[Request]) -> None:
+    """The requests to vLLM itself, all at once; it makes its prompts out of the messages, too."""
+    from vllm import SamplingParams
+    from vllm.renderers import ChatParams
+    from vllm.sampling_params import RequestOutputKind
 
-    async def one(number: int, prompt: Any, parameters: Any) -> None:
+    running = await engine._engine.started()
+    params = ChatParams(chat_template_kwargs={"add_generation_prompt": True})
+
+    async def one(number: int, request: Request) -> None:
+        messages = [{"role": m.role, "content": m.text} for m in request.messages]
+        _, (prompt,) = await running.llm.renderer.render_chat_async([messages], params)
+        parameters = SamplingParams(
+            n=len(request.draws),
+            max_tokens=request.max_tokens,
+            temperature=request.temperature,
+            top_p=request.top_p,
+            output_kind=RequestOutputKind.DELTA,
+        )
         name = f"bare-{time.monotonic_ns()}-{number}"
         async for _ in running.llm.generate(prompt, parameters, name):
             pass
 
-    await asyncio.gather(*[one(number, *each) for number, each in enumerate(ready)])
+    await asyncio.gather(*[one(number, each) for number, each in enumerate(requests)])
 
 
 async def measure(questions: int, rounds: int, folder: Path) -> None:
@@ -169,12 +184,8 @@ async def measure(questions: int, rounds: int, folder: Path) -> None:
         end = await meter.begin()
         assert await piped(plan, recorded, stories, number) == questions
         ours.append(end())
-        ready = [
-            (await engine._prompts.of(running, r), engine._parameters(r, r.draws, False))
-            for r in recorded.requests
-        ]
         end = await meter.begin()
-        await bare(running, ready)
+        await bare(engine, recorded.requests)
         theirs.append(end())
         told(f"round {number}" if number else "warm-up", ours[-1], theirs[-1])
     await engine.aclose()

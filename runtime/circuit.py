@@ -57,6 +57,11 @@ class Circuit:
         """Whether requests are refused at present."""
         return self._opened is not None
 
+    @property
+    def answered(self) -> bool:
+        """Whether the endpoint ever answered, so that it may come back."""
+        return self._answered > -inf
+
     def check(self) -> None:
         """Raise `Unreachable` while the circuit is open, but for one trial after the pause."""
         if self._opened is None:

@@ -350,15 +350,16 @@ class Sending:
         return attempt
 
     def _pause(self, error: BackendError, attempt: int) -> float | None:
-        """Seconds until the model is asked again, at least; None to give it up: at once while its
-        circuit is open and another model is left, else once it failed too often."""
+        """Seconds until the model is asked again, at least; None to give it up: once it failed too
+        often, and while its circuit is open if another is left or it never answered."""
         model, circuit = self._model, self._model.circuit
         if circuit.open and self._sent is None and error.retryable:
             wait: float | None = 0.0
         else:
             wait = model.retry.wait(error, attempt, self._run.jitter)
         if wait is not None and circuit.open:
-            if self._left or circuit.trials >= model.retry.times:
+            hopeless = not circuit.answered or circuit.trials >= model.retry.times
+            if self._left or hopeless:
                 return None
             wait = max(wait, circuit.left)
         deadline = self._step.ledger.due()

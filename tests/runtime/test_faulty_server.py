@@ -12,6 +12,7 @@ from server import BAD, FAULTS, Server
 from sim import compiled
 
 from polyarch.compiler.errors import BackendError, BadRequest, StepFailed
+from polyarch.runtime.circuit import Circuit
 from polyarch.runtime.result import Result
 from polyarch.runtime.retry import Retry
 from polyarch.runtime.session import Session
@@ -33,6 +34,7 @@ steps:
 @pytest.fixture(autouse=True)
 def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("polyarch.runtime.models.Retry", partial(Retry, first=0.005, longest=0.02))
+    monkeypatch.setattr("polyarch.runtime.models.Circuit", partial(Circuit, pause=0.05))
 
 
 async def answered(

@@ -290,11 +290,11 @@ steps:
 """
 
 
-def back_at(second: float) -> Callable[..., Script]:
-    """A model that is dead until then, and whose answers take a second."""
+def away(since: float, until: float) -> Callable[..., Script]:
+    """A model that is dead between these times, and whose answers take a second."""
 
     def reply(request: Request, draw: Draw) -> Script:
-        if asyncio.get_running_loop().time() < second:
+        if since <= asyncio.get_running_loop().time() < until:
             return Script(fault=Unreachable("refused"))
         return Script("4", 1.0)
 
@@ -302,36 +302,42 @@ def back_at(second: float) -> Callable[..., Script]:
 
 
 def test_what_an_open_circuit_keeps_back_is_asked_once_the_endpoint_is_back() -> None:
-    """All find it dead at once; one tries at 15 and 30 seconds, and then the rest follow."""
-    result, backend = solo(OUTAGE % (3, "", ""), back_at(20.0))
+    """After the first 16 it is dead; one request tries at 16 and 31 seconds, then the rest go."""
+    result, backend = solo(OUTAGE % (3, "", ""), away(0.5, 20.0))
     assert (str(result), result.lost) == ("4", ())
-    assert backend.log.requests == 8 + 1 + 40
-    assert result.seconds == pytest.approx(30.0 + 1.0 + 3.0, abs=0.6)
+    assert backend.log.requests == 16 + 8 + 1 + 24
+    assert result.seconds == pytest.approx(1 + 30 + 1 + 2, abs=0.6)
 
 
 def test_no_request_waits_for_more_trials_than_it_has_retries() -> None:
-    backend = Scripted(back_at(999.0))
+    backend = Scripted(away(0.5, 999.0))
     with pytest.raises(StepFailed, match=r"refused|left alone for 15 seconds"):
         simulate(compiled(OUTAGE % (2, "", "")), {"m": backend})
-    assert backend.log.requests == 8 + 2
-    result, backend = solo(OUTAGE % (2, "", ", on_failure: drop"), back_at(999.0))
-    assert (len(result.lost), backend.log.requests) == (40, 8 + 2)
-    assert result.seconds == pytest.approx(30.0, abs=1.0)
+    assert backend.log.requests == 16 + 8 + 2
+    result, backend = solo(OUTAGE % (2, "", ", on_failure: drop"), away(0.5, 999.0))
+    assert (len(result.lost), backend.log.requests) == (24, 16 + 8 + 2)
+    assert result.seconds == pytest.approx(1 + 30, abs=0.6)
+
+
+def test_nobody_waits_for_an_endpoint_that_never_answered() -> None:
+    result, backend = solo(OUTAGE % (9, "", ", on_failure: drop"), away(0.0, 999.0))
+    assert (len(result.lost), backend.log.requests) == (40, 8)
+    assert result.seconds < 1.0
 
 
 def test_a_step_waits_no_longer_for_a_circuit_than_it_has_time() -> None:
-    backend = Scripted(back_at(25.0))
+    backend = Scripted(away(0.5, 26.0))
     with pytest.raises(StepFailed, match=r"refused|left alone for 15 seconds"):
         simulate(compiled(OUTAGE % (9, "", ", budget: {seconds: 20}")), {"m": backend})
-    assert backend.log.requests == 8 + 1
+    assert backend.log.requests == 16 + 8 + 1
 
 
 def test_a_model_that_stands_in_is_asked_at_once_while_a_circuit_is_open() -> None:
     text = OUTAGE.replace("models: {", "models: {o: {model: scripted/y}, ")
     text = text.replace("generate,", "generate, model: m,") % (4, ", fallback: [o]", "")
-    first, second = Scripted(back_at(99.0)), Scripted(steady)
+    first, second = Scripted(away(0.5, 99.0)), Scripted(steady)
     result = simulate(compiled(text), {"m": first, "o": second})
-    assert (str(result), first.log.requests, result.lost) == ("4", 8, ())
+    assert (str(result), first.log.requests, result.lost) == ("4", 16 + 8, ())
     assert result.seconds < 2.0
 
 
