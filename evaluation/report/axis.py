@@ -36,7 +36,8 @@ class Axis:
         """A value as it is written at the axis."""
         sign = "+" if self._signed else "-"
         if self._percent:
-            places = 0 if self.step >= 0.01 else 1
+            whole = abs(100 * self.step - round(100 * self.step)) < 1e-9
+            places = 0 if whole else 1
             return f"{100 * value:{sign}.{places}f}%"
         return f"{value:{sign}.3g}"
 

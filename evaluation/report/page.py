@@ -53,10 +53,12 @@ def _sections(report: Report) -> Iterator[str]:
 def _scores(report: Report, ranked: Sequence[Summary], percent: bool) -> str:
     several = len(report.seeds) > 1
     seeds = [f"seed {seed}" for seed in report.seeds] if several else []
+    judged = any(one.length_controlled is not None for one in ranked)
     rows = [
         [
             one.name,
             share(one.score, percent),
+            *([f"{one.length_controlled or 0:.1%}"] if judged else []),
             *(f"{one.by_seed.get(seed, 0):.1%}" for seed in report.seeds if several),
             f"{one.unparsed:,}",
             _errors(one),
@@ -68,7 +70,8 @@ def _scores(report: Report, ranked: Sequence[Summary], percent: bool) -> str:
     if len(ranked) > 1:
         told += f" At least one of them is right on {report.oracle:.1%}." if percent else ""
     plot = forest([(one.name, one.score) for one in ranked], "score", percent=percent)
-    head = ["pipeline", "score [95%]", *seeds, "no answer", "errors", "stopped early"]
+    by_length = ["at equal length"] if judged else []
+    head = ["pipeline", "score [95%]", *by_length, *seeds, "no answer", "errors", "stopped early"]
     return _section("Scores", told, _box(plot), _table(head, rows))
 
 
@@ -99,8 +102,8 @@ def _comparisons(report: Report, percent: bool) -> str:
     ]
     told = (
         "Differences question by question, with 95% bootstrap intervals; coloured where they "
-        "leave out 0. The p-value is that of a sign test, adjusted by Holm. The last columns say how many "
-        "times as much a question took."
+        "leave out 0. The p-value is that of a sign test, adjusted by Holm. The last columns say "
+        "how many times as much a question took."
     )
     less = "" if several else f" over {report.comparisons[0].baseline}"
     plot = forest(named, f"gain{less}", percent=percent, zero=True)

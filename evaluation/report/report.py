@@ -90,6 +90,9 @@ def _notes(evaluation: Evaluation, summaries: Sequence[Summary], looks: Looks) -
         )
     if any(one.errors for one in summaries):
         yield "Runs that failed score 0 and are counted as errors."
+    if evaluation.null is not None:
+        told = "" if evaluation.null < 0.1 else " That is too much: do not trust this judge."
+        yield f"One constant answer to every question scores {evaluation.null:.1%}.{told}"
     if not evaluation.data.split:
         yield "No split was named: choosing by these numbers leaves no test set in this data."
     if looks.test > 1:

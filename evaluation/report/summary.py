@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from ..intervals import Interval, bootstrap, wilson
+from ..judges.length import length_controlled
 from ..metrics.calibration import Calibration, calibration
 from ..record import Record
 from .choosing import Choosing, choosing
@@ -52,6 +53,8 @@ class Summary:
     cost: Costs
     calibration: Mapping[str, Calibration]
     slices: tuple[Slice, ...]
+    length_controlled: float | None
+    """Of judged answers, the win rate with the judge's liking for length taken out."""
 
 
 def summary(name: str, records: Sequence[Record], slices: Sequence[str] = ()) -> Summary:
@@ -74,7 +77,16 @@ def summary(name: str, records: Sequence[Record], slices: Sequence[str] = ()) ->
         cost=costs(records),
         calibration=_calibrations(records),
         slices=tuple(part for field in slices for part in _slices(field, records)),
+        length_controlled=_length_controlled(records),
     )
+
+
+def _length_controlled(records: Sequence[Record]) -> float | None:
+    kept = [r for r in records if r.score is not None and "baseline_length" in r.detail]
+    if not kept:
+        return None
+    lengths = [[float(str(r.detail[name])) for r in kept] for name in ("length", "baseline_length")]
+    return length_controlled([r.score or 0.0 for r in kept], *lengths)
 
 
 def by_item(records: Sequence[Record]) -> Mapping[str, float]:

@@ -94,7 +94,7 @@ def curves(lines: Mapping[str, Mapping[int, float]], label: str) -> str:
     values = [value for line in lines.values() for value in line.values()]
     across = Axis(0.0, log10(most) or 1.0, left, right, False)
     up = Axis(min(values), max(values), height, 10, True)
-    ticks = [k for k in (1, 2, 5, 10, 20, 50, 100, 200, 500) if k <= most]
+    ticks = sorted({k for k in (1, 2, 5, 10, 20, 50, 100, 200, 500) if 1.3 * k < most} | {most})
     parts = [up.drawn_up(left, right)]
     for k in ticks:
         x = across(log10(k))

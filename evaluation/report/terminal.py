@@ -51,10 +51,13 @@ def _table(title: str, head: Sequence[str], left: int = 1) -> Table:
 def _scores(report: Report, percent: bool) -> Table:
     several = len(report.seeds) > 1
     seeds = [f"seed {seed}" for seed in report.seeds] if several else []
-    head = ["pipeline", "score [95%]", *seeds, "no answer", "errors", "stopped early"]
+    judged = any(one.length_controlled is not None for one in report.summaries)
+    by_length = ["at equal length"] if judged else []
+    head = ["pipeline", "score [95%]", *seeds, *by_length, "no answer", "errors", "stopped early"]
     table = _table("Scores", head)
     for one in report.summaries:
         own = [f"{one.by_seed.get(seed, 0):.1%}" for seed in report.seeds] if several else []
+        own += [f"{one.length_controlled:.1%}"] if one.length_controlled is not None else []
         errors = ", ".join(f"{count} {code}" for code, count in one.errors.items()) or "0"
         row = [share(one.score, percent), *own, str(one.unparsed), errors, str(one.stopped)]
         table.add_row(one.name, *row)

@@ -34,6 +34,8 @@ from .stores import cache
 
 __all__ = ["Study", "run_study"]
 
+_NULLS = 20
+"""Items that a judge is given a constant answer to."""
 _PIPED = 160
 """Columns where there is no terminal to ask."""
 
@@ -187,6 +189,7 @@ async def _evaluated(
         progress=None if meter is None else meter.hear,
         stores=stores,
         candidates=study.candidates,
+        null=_NULLS,
     )
 
 
