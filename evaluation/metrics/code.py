@@ -88,7 +88,6 @@ class Code:
             Limits(),
             seconds=self.seconds,
             test_seconds=self.test_seconds,
-            cpu_seconds=max(1, round(self.seconds)),
             memory=self.memory * _MIB,
         )
 

@@ -132,7 +132,7 @@ def _title(text: str, given: Mapping[str, Any]) -> bool:
 
 def _capitals(text: str, given: Mapping[str, Any]) -> bool:
     count = sum(word.isupper() for word in re.findall(r"[\w'-]+", text))
-    wanted, relation = int(given["capital_frequency"]), given["capital_relation"]
+    wanted, relation = int(given["capital_frequency"]), str(given["capital_relation"])
     return count < wanted if relation == "less than" else count >= wanted
 
 
@@ -156,7 +156,7 @@ def _ends(text: str, given: Mapping[str, Any]) -> bool:
 
 
 def _language(text: str, given: Mapping[str, Any]) -> bool:
-    return _detected(text) == given["language"]
+    return _detected(text) == str(given["language"])
 
 
 def _detected(text: str) -> str:
