@@ -7,6 +7,7 @@ from typing import Any
 
 from ...compiler.values import ToolCall
 from ..base import Piece, Request, TokenLogprob
+from ..likeliest import likeliest
 from .faults import Faults
 
 __all__ = ["Streamed", "usage_in", "vector", "whole"]
@@ -178,7 +179,7 @@ def _tokens(told: Any) -> tuple[TokenLogprob, ...]:
         TokenLogprob(
             token.token,
             token.logprob,
-            tuple((other.token, other.logprob) for other in token.top_logprobs or ()),
+            likeliest((other.token, other.logprob) for other in token.top_logprobs or ()),
         )
         for token in content or ()
     )

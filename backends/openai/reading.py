@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from ...compiler.values import ToolCall
 from ..base import Draw, Piece, Request, TokenLogprob
+from ..likeliest import likeliest
 from .calls import Calls
 from .faults import Faults
 from .wire import Call, Choice, Logprobs, Prompt, Said, Spent, chunk
@@ -258,14 +259,14 @@ def _tokens(told: Logprobs) -> list[TokenLogprob]:
             TokenLogprob(
                 token.token,
                 token.logprob,
-                tuple((other.token, other.logprob) for other in token.top_logprobs or ()),
+                likeliest((other.token, other.logprob) for other in token.top_logprobs or ()),
             )
             for token in told.content
         ]
     tokens, values = told.tokens or [], told.token_logprobs or []
     tops = told.top_logprobs or [None] * len(tokens)
     return [
-        TokenLogprob(token, value, tuple((top or {}).items()))
+        TokenLogprob(token, value, likeliest((top or {}).items()))
         for token, value, top in zip(tokens, values, tops, strict=False)
         if value is not None
     ]
@@ -276,7 +277,7 @@ def _of_prompt(told: Prompt) -> Iterator[TokenLogprob]:
     for place in told:
         if place:
             own, *_ = likely = [(one.decoded_token or "", one.logprob) for one in place.values()]
-            yield TokenLogprob(*own, tuple(sorted(likely, key=lambda one: -one[1])))
+            yield TokenLogprob(*own, likeliest(likely))
 
 
 def _guess(text: str) -> int:

@@ -8,7 +8,9 @@ import json
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
+from multiprocessing import get_context
 from pathlib import Path
 from types import SimpleNamespace as Told
 from typing import Any, cast
@@ -19,13 +21,16 @@ from polyarch.backends.base import Draw, Piece, Request, TokenLogprob
 from polyarch.backends.vllm import info, open_backend
 from polyarch.backends.vllm.arguments import arguments, known
 from polyarch.backends.vllm.backend import VLLM
+from polyarch.backends.vllm.cause import Cause
 from polyarch.backends.vllm.faults import Faults
 from polyarch.backends.vllm.files import folder_of, state_of
 from polyarch.backends.vllm.messages import chat, template_kwargs
 from polyarch.backends.vllm.options import Options, checked
 from polyarch.backends.vllm.reading import Reading, reward
 from polyarch.backends.vllm.sampling import guides, sampling
+from polyarch.backends.vllm.starting import Starting
 from polyarch.backends.vllm.stats import Queue
+from polyarch.backends.vllm.watch import Watch
 from polyarch.compiler.errors import (
     BackendError,
     BadRequest,
@@ -480,6 +485,26 @@ def test_what_is_watched_ends_with_the_process_that_watches(killed: bool) -> Non
     finally:
         engine.kill()
         engine.wait()
+
+
+def test_a_start_that_is_given_up_ends_its_process() -> None:
+    followed: list[int] = []
+    process = get_context("spawn").Process(target=time.sleep, args=(600,), name="EngineCore")
+    with Starting(cast(Watch, Told(follow=followed.append))) as starting:
+        process.start()
+        starting.give_up()
+        process.join(60)
+    assert process.exitcode == -signal.SIGKILL
+    assert followed == [process.pid]
+
+
+def test_the_last_error_in_a_log_is_the_cause() -> None:
+    with Cause() as cause:
+        assert cause.told() == ""
+        log = ["Failed to start", "Traceback:", "KeyError: 1", "x.y.OddError: no 'k'", "  bye"]
+        cause._log.write_text("\n".join(log))
+        assert cause.told() == "x.y.OddError: no 'k'"
+    assert not cause._log.parent.exists()
 
 
 def test_the_queue_is_summed_over_replicas() -> None:

@@ -156,7 +156,7 @@ async def test_giving_up_while_it_starts_leaves_nothing(folder: Path) -> None:
 
 
 PROGRAM = """
-import asyncio, json, sys
+import asyncio, json, signal, sys
 from local_vllm import asking, prepare
 from polyarch.backends.vllm import open_backend
 
@@ -171,6 +171,8 @@ async def main():
         await backend.aclose()
 
 if __name__ == "__main__":
+    # Programs in the background of a shell begin with this signal ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     prepare()
     asyncio.run(main())
 """
