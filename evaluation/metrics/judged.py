@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 from ...compiler.answers import Answer
 from ...compiler.errors import InputError
+from ...compiler.values import Json
 from ...runtime.ledger import Ledger
 from ...runtime.session import Session
 from ..data.item import Item
@@ -67,7 +68,7 @@ class Judged:
         verdict = await self._judges[0].compare(item.text, text, other, id=item.id)
         if verdict.value is None:
             raise InputError(f"item {item.id!r}: no verdict of the judge could be read")
-        detail = {
+        detail: dict[str, Json] = {
             "length": len(text),
             "baseline_length": len(other),
             "orders": [*verdict.orders],
