@@ -11,7 +11,7 @@ from polyarch.evaluation.report.terminal import show
 from polyarch.evaluation.run import evaluate
 from polyarch.pipelines import self_consistency, single
 
-asked = problems("held-out", 8, seed=3)
+asked = problems("heldout", 8, seed=3)
 items = [Item(str(n), one.question, str(one.answer)) for n, one in enumerate(asked)]
 work = evaluate(
     {"one draw": single, "vote of 16": self_consistency}, dataset("stories", items, "numeric")
