@@ -456,9 +456,10 @@ def _ratings(folder: Path) -> dict[str, dict[str, dict[str, float | None]]]:
 
 def _rated(scores: Mapping[str, float | None], reference: str) -> float:
     one, other = scores["1"], scores["2"]
-    if one == other:
+    # A number that is missing decides nothing.
+    if one is None or other is None or one == other:
         return 0.5
-    return float(one is not None and other is not None and (one > other) == (reference == "1"))
+    return float((one > other) == (reference == "1"))
 
 
 def tasks(folder: Path) -> Figures:
