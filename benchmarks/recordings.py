@@ -408,7 +408,8 @@ def judges(folder: Path) -> Figures:
         }
         for name, records in run(pipes, data, "exact").items():
             drawn = shares(records)
-            same = [own[0].answer is not None and own[0].group == own[1].group for own in drawn]
+            # Two verdicts that could not be read count as the same.
+            same = [own[0].answer == own[1].answer for own in drawn]
             found[name] = {
                 "order12": fmean(own[0].score or 0.0 for own in drawn),
                 "order21": fmean(own[1].score or 0.0 for own in drawn),
@@ -455,9 +456,10 @@ def _ratings(folder: Path) -> dict[str, dict[str, dict[str, float | None]]]:
 
 def _rated(scores: Mapping[str, float | None], reference: str) -> float:
     one, other = scores["1"], scores["2"]
-    if one is None or other is None:
-        return 0.0
-    return 0.5 if one == other else float((one > other) == (reference == "1"))
+    # A number that is missing decides nothing.
+    if one is None or other is None or one == other:
+        return 0.5
+    return float((one > other) == (reference == "1"))
 
 
 def tasks(folder: Path) -> Figures:

@@ -74,7 +74,7 @@ def _nth_paragraph(text: str, given: Mapping[str, Any]) -> bool:
     if len(parts) != int(given["num_paragraphs"]) or place > len(parts):
         return False
     first = parts[place - 1].split()[0].strip("\"'").rstrip(".,?!\"'").lower()
-    return first == str(given["first_word"]).lower()
+    return bool(first == str(given["first_word"]).lower())
 
 
 def _frequency(text: str, given: Mapping[str, Any]) -> bool:
@@ -132,8 +132,8 @@ def _title(text: str, given: Mapping[str, Any]) -> bool:
 
 def _capitals(text: str, given: Mapping[str, Any]) -> bool:
     count = sum(word.isupper() for word in re.findall(r"[\w'-]+", text))
-    wanted, relation = int(given["capital_frequency"]), str(given["capital_relation"])
-    return count < wanted if relation == "less than" else count >= wanted
+    wanted, relation = int(given["capital_frequency"]), given["capital_relation"]
+    return bool(count < wanted if relation == "less than" else count >= wanted)
 
 
 def _two(text: str, given: Mapping[str, Any]) -> bool:
@@ -163,9 +163,7 @@ def _detected(text: str) -> str:
     try:
         import langdetect
     except ModuleNotFoundError as error:
-        raise MissingPackage(
-            "telling languages needs langdetect: pip install langdetect"
-        ) from error
+        raise MissingPackage("languages are told by langdetect: pip install langdetect") from error
     try:
         return str(langdetect.detect(text))
     except langdetect.LangDetectException:

@@ -147,7 +147,7 @@ def _decades(axis: Axis, bottom: float) -> str:
                 parts.append(
                     f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="10" y2="{bottom}"/>'
                     f'<text class="tick" x="{x:.1f}" y="{bottom + 18}" text-anchor="middle">'
-                    f"{f'{value:,.10g}' if value >= 0.001 else f'{value:.0e}'}</text>"
+                    f"{f'{value:,.10g}' if value >= 0.0001 else f'{value:.0e}'}</text>"
                 )
     return "".join(parts)
 

@@ -98,8 +98,7 @@ def command(
     json: bool,
     quiet: bool,
 ) -> None:
-    """Evaluate pipelines on the same questions: is one better, by how much, at what price, how sure
-    is that.
+    """Evaluate pipelines on data: scores, differences, costs, and how sure they are.
 
     PIPELINE is a file, or the name of a pipeline in the library. All are asked all questions; the
     report says their scores with intervals, the differences question by question, what choosing
