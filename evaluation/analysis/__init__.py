@@ -1,0 +1,72 @@
+"""Why a score is what it is: functions of draws, verdicts and costs that say what they assume.
+
+Every function is pure and gives a frozen result, whose `assumes` are the conditions under which it
+holds.
+"""
+
+from __future__ import annotations
+
+from .beta_binomial import BetaBinomial, fit_beta_binomial
+from .cost import IdealTime, break_even, fit_ideal_time
+from .coverage import Coverage, coverage
+from .diversity import Diversity, diversity
+from .draws import Draw, Draws, gathered
+from .forecast import Forecast, forecast
+from .judges import Agreement, Judge, Pair, Verdict, agreement, judge
+from .kappa import cohen_kappa, fleiss_kappa
+from .models import Answers, Errors, answers_of, errors
+from .power_law import PowerLaw, fit_power_law
+from .resampling import Resampling, resampling
+from .saturation import Saturation, saturation
+from .selective import Selective, Threshold, selective, threshold_for
+from .source import read_draws
+from .subsets import Ensembles, Subset, best_subset, ensembles, greedy_subset
+from .verifier import Verifier, auc, verifier
+
+__all__ = [
+    "Agreement",
+    "Answers",
+    "BetaBinomial",
+    "Coverage",
+    "Diversity",
+    "Draw",
+    "Draws",
+    "Ensembles",
+    "Errors",
+    "Forecast",
+    "IdealTime",
+    "Judge",
+    "Pair",
+    "PowerLaw",
+    "Resampling",
+    "Saturation",
+    "Selective",
+    "Subset",
+    "Threshold",
+    "Verdict",
+    "Verifier",
+    "agreement",
+    "answers_of",
+    "auc",
+    "best_subset",
+    "break_even",
+    "cohen_kappa",
+    "coverage",
+    "diversity",
+    "ensembles",
+    "errors",
+    "fit_beta_binomial",
+    "fit_ideal_time",
+    "fit_power_law",
+    "fleiss_kappa",
+    "forecast",
+    "gathered",
+    "greedy_subset",
+    "judge",
+    "read_draws",
+    "resampling",
+    "saturation",
+    "selective",
+    "threshold_for",
+    "verifier",
+]
