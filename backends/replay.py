@@ -1,22 +1,24 @@
 """Recorded draws from a recordings folder, by item, model and draw number. A miss is an error.
 
 A folder holds `samples.jsonl.gz` (or `.jsonl`): one JSON object a line with `item`, `model`,
-`sample`, `text` and, where they were recorded, `prompt_tokens`, `completion_tokens`, `latency_s`,
-`finish`, `reasoning`, `logprobs` (each token a list of its text, its log probability and, if there
-are, its alternatives as a mapping) and `score`, what a reward model gave the text. The question's
-id names the item.
+`sample`, `text` and, where they were recorded, `answer`, `prompt_tokens`, `completion_tokens`,
+`latency_s`, `finish`, `reasoning`, `logprobs` (each token a list of its text, its log probability
+and, if there are, its alternatives as a mapping) and `score`, what a reward model gave the text.
+The question's id names the item.
+
+Or it holds `judgements.jsonl.gz` and `items.jsonl.gz`, whose items have two `choices`: these are
+the draws of the model `outputs`. A judge and its strategy are the model `JUDGE/STRATEGY`. Asked to
+compare two outputs it says what it said of them in that order; its draws are its verdicts, number 0
+on the outputs in their order and number 1 in reverse; one that rates gives an output's reward.
 """
 
 from __future__ import annotations
 
 import asyncio
-import gzip
 import json
-from collections.abc import AsyncGenerator, Iterator, Mapping
-from functools import lru_cache
-from pathlib import Path
+from collections.abc import AsyncGenerator, Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -24,7 +26,8 @@ from ..compiler.errors import BadRequest, NoSuchModel, NotRecorded
 from ..compiler.model import Capability, ModelInfo
 from ..compiler.names import nearest
 from ..compiler.values import Json, TokenLogprob
-from .base import Backend, Piece, Request, refuse_unoffered
+from .base import Backend, Draw, Piece, Request, refuse_unoffered
+from .recorded import Drawn, Recording, recordings
 
 __all__ = ["BY_OPTION", "OFFERS", "Recording", "Replay", "info", "open_backend"]
 
@@ -41,24 +44,6 @@ _SHORT = 60
 """Characters of a text that an error shows."""
 
 
-class Recording(BaseModel):
-    """One recorded completion."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    item: str
-    model: str
-    sample: int
-    text: str
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    latency_s: float = 0.0
-    finish: str = "stop"
-    reasoning: str = ""
-    logprobs: tuple[tuple[str, float] | tuple[str, float, Mapping[str, float]], ...] = ()
-    score: float | None = None
-
-
 class _Options(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -66,6 +51,9 @@ class _Options(BaseModel):
     """The folder, relative to where polyarch runs."""
     latency: bool = False
     """Wait as long as was recorded."""
+    show: Literal["text", "answer"] = "text"
+    """Whether a draw's text is the one recorded, or the answer that the recordings' own rule read
+    out of it; no text where it read none."""
 
 
 class Replay(Backend):
@@ -74,29 +62,39 @@ class Replay(Backend):
     repeatable = False
 
     def __init__(
-        self, model: str, drawn: Mapping[tuple[str, int], Recording], *, latency: bool = False
+        self, model: str, drawn: Drawn, *, latency: bool = False, show: str = "text"
     ) -> None:
         """`drawn` by item and draw number."""
         self._model = model
         self._drawn = drawn
         self._latency = latency
+        self._show = show
         self._offers = _offered(drawn)
         self._rewards = {
             (item, recording.text): recording.score
             for (item, _), recording in drawn.items()
-            if recording.score is not None
+            if "score" in recording.model_fields_set
+        }
+        self._verdicts = {
+            (item, recording.compared): recording
+            for (item, _), recording in drawn.items()
+            if recording.compared is not None
         }
 
     async def generate(self, request: Request) -> AsyncGenerator[Piece, None]:
-        """The recorded texts of the request's draws, or the reward of a recorded text.
+        """The recorded texts of the request's draws, the reward of a recorded text, or the verdict
+        on two outputs.
 
-        Raises `NotRecorded` for an item or draw that the folder does not hold, and for any request
-        that is not the question itself: what a model would have said to another prompt is not
-        known. Raises `BadRequest` for what was not recorded with every text.
+        Raises `NotRecorded` for an item, draw, text or pair that the folder does not hold, and for
+        any other request: what a model would have said to another prompt is not known. Raises
+        `BadRequest` for what was not recorded with every text.
         """
         refuse_unoffered(f"replay/{self._model}", self._offers | {Capability.STOP}, request)
         if request.wants == "reward":
             yield self._rewarded(request)
+            return
+        if request.purpose.role == "compare" and self._verdicts:
+            yield self._compared(request)
             return
         if request.purpose.role != "solve":
             raise NotRecorded(
@@ -104,27 +102,12 @@ class Replay(Backend):
                 "answers to its questions"
             )
         for draw in request.draws:
-            recording = self._drawn.get((request.question, draw.number))
-            if recording is None:
-                raise NotRecorded(
-                    f"no draw {draw.number} of {self._model} for item {request.question!r}"
-                )
-            if recording.completion_tokens > request.max_tokens:
-                raise NotRecorded(
-                    f"draw {draw.number} of {self._model} for item {request.question!r} was "
-                    f"recorded with {recording.completion_tokens} tokens, more than "
-                    f"max_tokens: {request.max_tokens}"
-                )
-            if any(stop in recording.text for stop in request.stop):
-                raise NotRecorded(
-                    f"draw {draw.number} of {self._model} for item {request.question!r} was "
-                    f"recorded with more text than stop: {list(request.stop)} lets through"
-                )
+            recording = self._recorded(request, draw)
             if self._latency:
                 await asyncio.sleep(recording.latency_s)
             yield Piece(
                 draw.index,
-                recording.text,
+                recording.text if self._show == "text" else recording.answer or "",
                 prompt_tokens=recording.prompt_tokens if draw is request.draws[0] else 0,
                 completion_tokens=recording.completion_tokens,
                 finish=recording.finish,
@@ -132,14 +115,47 @@ class Replay(Backend):
                 logprobs=() if request.logprobs is None else _tokens(recording, request.logprobs),
             )
 
+    def _recorded(self, request: Request, draw: Draw) -> Recording:
+        """The recording of a draw, if it is what the request would have given."""
+        recording = self._drawn.get((request.question, draw.number))
+        if recording is None:
+            raise NotRecorded(
+                f"no draw {draw.number} of {self._model} for item {request.question!r}"
+            )
+        if recording.completion_tokens > request.max_tokens:
+            raise NotRecorded(
+                f"draw {draw.number} of {self._model} for item {request.question!r} was "
+                f"recorded with {recording.completion_tokens} tokens, more than "
+                f"max_tokens: {request.max_tokens}"
+            )
+        if any(stop in recording.text for stop in request.stop):
+            raise NotRecorded(
+                f"draw {draw.number} of {self._model} for item {request.question!r} was "
+                f"recorded with more text than stop: {list(request.stop)} lets through"
+            )
+        return recording
+
     def _rewarded(self, request: Request) -> Piece:
         """What the reward model gave the text that the request shows."""
         shown = "".join(request.purpose.shown)
-        reward = self._rewards.get((request.question, shown))
-        if reward is None:
+        if (request.question, shown) not in self._rewards:
             short = shown if len(shown) <= _SHORT else f"{shown[:_SHORT]}…"
             raise NotRecorded(f"no reward of {short!r} for item {request.question!r}")
-        return Piece(request.draws[0].index, finish="stop", values=(reward,))
+        reward = self._rewards[request.question, shown]
+        values = () if reward is None else (reward,)
+        return Piece(request.draws[0].index, finish="stop", values=values)
+
+    def _compared(self, request: Request) -> Piece:
+        """What the judge said of two outputs, in the form that is asked for; its own text where no
+        verdict could be read out of that."""
+        first, second = request.purpose.shown
+        verdict = self._verdicts.get((request.question, (first, second)))
+        if verdict is None:
+            raise NotRecorded(f"no verdict on these outputs for item {request.question!r}")
+        text = verdict.text
+        if verdict.better is not None:
+            text = json.dumps({"reason": text, "better": verdict.better})
+        return Piece(request.draws[0].index, text, finish="stop")
 
     async def aclose(self) -> None:
         """There is nothing to release."""
@@ -148,29 +164,39 @@ class Replay(Backend):
 def info(model: str, options: Mapping[str, Json]) -> ModelInfo:
     """What a recording can do: several draws of one prompt, and whatever each of them was recorded
     with. Raises `BadRequest`, `NoSuchModel`."""
-    settings = _options(options)
-    offered = _offered(_models(settings.recordings, model))
+    drawn = _of(_options(options).recordings, model)
+    offered = _offered(drawn)
+    judges = any(one.compared for one in drawn.values())
+    told = {"score": Capability.REWARD in offered, "compare": judges}
     return ModelInfo(
         context=1 << 20,
         max_tokens=1 << 16,
         capabilities=offered,
         max_draws=1 << 16,
         concurrency=1 << 16,
-        roles=frozenset({"solve", "score"} if Capability.REWARD in offered else {"solve"}),
+        roles=frozenset({"solve", *(role for role, can in told.items() if can)}),
     )
 
 
 def open_backend(model: str, options: Mapping[str, Json]) -> Replay:
     """A backend over the folder named by the option `recordings`."""
     settings = _options(options)
-    return Replay(model, _models(settings.recordings, model), latency=settings.latency)
+    drawn = _of(settings.recordings, model)
+    return Replay(model, drawn, latency=settings.latency, show=settings.show)
 
 
-def _offered(drawn: Mapping[tuple[str, int], Recording]) -> frozenset[Capability]:
+def _of(folder: str, model: str) -> Drawn:
+    found = recordings(folder)
+    if model not in found:
+        raise NoSuchModel(f"{folder} records no model {model!r}; {nearest(model, found)}")
+    return found[model]
+
+
+def _offered(drawn: Drawn) -> frozenset[Capability]:
     """What every recording of a model tells."""
     told = {
         Capability.LOGPROBS: all(one.logprobs for one in drawn.values()),
-        Capability.REWARD: all(one.score is not None for one in drawn.values()),
+        Capability.REWARD: all("score" in one.model_fields_set for one in drawn.values()),
     }
     return OFFERS.union(what for what, there in told.items() if there)
 
@@ -186,39 +212,6 @@ def _tokens(recording: Recording, alternatives: int) -> tuple[TokenLogprob, ...]
         )
         for one in recording.logprobs
     )
-
-
-def _models(folder: str, model: str) -> Mapping[tuple[str, int], Recording]:
-    found = _load(folder)
-    if model not in found:
-        raise NoSuchModel(f"{folder} records no model {model!r}; {nearest(model, found)}")
-    return found[model]
-
-
-@lru_cache(maxsize=4)
-def _load(folder: str) -> Mapping[str, Mapping[tuple[str, int], Recording]]:
-    """Every recording of a folder, by model, then by item and draw number."""
-    found: dict[str, dict[tuple[str, int], Recording]] = {}
-    for number, line in enumerate(_lines(Path(folder)), start=1):
-        try:
-            recording = Recording.model_validate(json.loads(line))
-        except (ValidationError, json.JSONDecodeError) as error:
-            raise BadRequest(f"{folder}: line {number} of the samples: {error}") from error
-        drawn = found.setdefault(recording.model, {})
-        drawn[recording.item, recording.sample] = recording
-    return found
-
-
-def _lines(folder: Path) -> Iterator[str]:
-    packed, plain = folder / "samples.jsonl.gz", folder / "samples.jsonl"
-    if packed.is_file():
-        with gzip.open(packed, "rt", encoding="utf-8") as lines:
-            yield from lines
-    elif plain.is_file():
-        with plain.open(encoding="utf-8") as lines:
-            yield from lines
-    else:
-        raise BadRequest(f"{folder} holds no samples.jsonl.gz and no samples.jsonl")
 
 
 def _options(options: Mapping[str, Any]) -> _Options:

@@ -14,6 +14,7 @@ from .fake import Call, Fake, candidates, decide, judge
 
 TEXTS = ("42", "43", "0", "42.0")
 OPS: dict[str, tuple[dict[str, object], ...]] = {
+    "check": ({"equals": 42}, {"equals": 42, "keep": "passing"}),
     "critique": ({},),
     "critique_all": ({},),
     "either": (),  # of one step it is all, of several the first
