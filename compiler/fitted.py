@@ -45,7 +45,8 @@ class Fitted(BaseModel):
 
 
 class Weights(Fitted):
-    """What the vote of each model counts: the log odds of its being right on the data."""
+    """What the vote of each model counts: the log of how much likelier it was on the data to give
+    the right answer than any one wrong answer."""
 
     fitted: Literal["weights"] = "weights"
     weights: Mapping[str, _Finite]

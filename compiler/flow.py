@@ -46,12 +46,13 @@ def _fed(node: Node, known: Mapping[str, Flow], given: Flow) -> Flow:
     """What a node reads: its inputs, one after the other."""
     question = known[node.topic].tokens if node.topic else given.question
     flows = [given if name == INPUT else known[name] for name in node.inputs]
-    fed = read_by(node.op, flows) if flows else Flow(Amount(0, 0))
-    return replace(fed, question=question)
+    return replace(read_by(node.op, flows), question=question)
 
 
 def read_by(op: Op, flows: list[Flow]) -> Flow:
-    """What an operator reads of several edges."""
+    """What an operator reads of several edges, or of none."""
+    if not flows:
+        return Flow(Amount(0, 0))
     reading = op.reading if isinstance(op, All) else "joined"
     match reading:
         case "first":

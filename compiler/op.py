@@ -460,6 +460,8 @@ class All(Op):
     """An operator that reads candidates in index order and decides."""
 
     reading: ClassVar[Reading] = "joined"
+    alone: ClassVar[bool] = False
+    """Whether it reads the question alone, and no candidates."""
     passes_on: ClassVar[bool] = False
     """Whether it yields what it reads at once, so that it reads no more than is read of it."""
 

@@ -15,10 +15,11 @@ from ..graph import INPUT, QUESTION, Graph, Node, Place
 from ..holder import Holder
 from ..names import nearest
 from ..nested import Nested
-from ..op import Op, Source
+from ..op import All, Op, Source
 from ..regions import REGIONS, Region, Written
 from ..registry import operator, operator_names
 from ..spec import STEP_KEYS, ModelSpec, Spec
+from .artefacts import with_artefacts
 from .budgets import Budgets
 from .faults import Faults, explain
 from .files import MOST_STEPS, Files, opened_in, with_files
@@ -129,6 +130,10 @@ def _operator(written: Mapping[str, Any], path: Where, around: Around) -> Op | N
     before = len(faults.found)
     plain = {key: value for key, value in written.items() if key not in STEP_KEYS}
     plain = with_files(plain, path, around.folder, faults)
+    named = {model: spec.model for model, spec in around.models.items()}
+    plain = with_artefacts(plain, path, around.folder, named, faults)
+    if len(faults.found) > before:
+        return None
     try:
         op = cls.model_validate(plain)
     except ValidationError as error:
@@ -176,6 +181,7 @@ def _inputs(
     path = (*step, "from")
     found = len(faults.found)
     source = isinstance(op, Source) or (isinstance(op, Holder) and not op.reads_input)
+    source = source or (isinstance(op, All) and op.alone)
     if "from" not in written:
         if source or op is None:
             return ()

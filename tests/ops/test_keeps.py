@@ -29,6 +29,7 @@ OPS: dict[str, tuple[dict[str, object], ...]] = {
         {"keep": 2, "method": "pointwise"},
     ),
     "refine": ({},),
+    "router": (),  # it reads no candidates
     "score": ({"by": "verdict"}, {"by": "reward", "keep_at": 3.0}),
     "select": ({"by": "first", "keep": 3},),
     "unit_test": (),  # the same
