@@ -18,21 +18,24 @@ from .options import Options, checked
 __all__ = ["BY_OPTION", "OFFERS", "Options", "info", "open_backend"]
 
 OFFERS = frozenset({Capability.CANCEL, Capability.STOP})
-"""What every model of every provider offers beyond a chat."""
+"""Whatever the model."""
+
+_TOLD = "where litellm's table says so, or options: {{{}: true}}"
 
 BY_OPTION: Mapping[Capability, str] = MappingProxyType(
     {
-        Capability.CONTINUATION: "options: {continuation: true}",
-        Capability.EMBEDDINGS: "options: {embeddings: true}",
-        Capability.GUIDED_JSON: "options: {guided: true}",
-        Capability.IMAGES: "options: {images: true}",
+        Capability.CONTINUATION: _TOLD.format("continuation"),
+        Capability.DRAWS: "options: {n: true}",
+        Capability.EMBEDDINGS: _TOLD.format("embeddings"),
+        Capability.GUIDED_JSON: _TOLD.format("guided"),
+        Capability.IMAGES: _TOLD.format("images"),
         Capability.LOGPROBS: "options: {logprobs: true}",
         Capability.SEED: "options: {seed: true}",
-        Capability.THINKING: "options: {thinking: true}",
-        Capability.TOOLS: "options: {tools: true}",
+        Capability.THINKING: _TOLD.format("thinking"),
+        Capability.TOOLS: _TOLD.format("tools"),
     }
 )
-"""What litellm's table, or else an option, says that a model has."""
+"""Where the model has it."""
 
 
 def info(model: str, options: Mapping[str, Json]) -> ModelInfo:

@@ -112,10 +112,9 @@ def _asked(target: Target, request: Request) -> dict[str, Any]:
         fields["tools"] = [_tool(tool) for tool in request.tools]
     if request.thinking is not None:
         fields["thinking"] = _thinking(request.thinking)
-    if request.schema is not None and target.options.guided is not False:
+    if request.schema is not None:
         form = {"name": "reply", "schema": request.schema}
-        if target.taking("response_format"):
-            fields["response_format"] = {"type": "json_schema", "json_schema": form}
+        fields["response_format"] = {"type": "json_schema", "json_schema": form}
     return fields
 
 

@@ -145,6 +145,7 @@ def test_votes_that_weigh_by_log_probabilities_are_told_of() -> None:
 
 OPTIONS: Mapping[str, tuple[str, Mapping[str, object]]] = {
     "embedded": ("abacus", {}),
+    "litellm": ("anthropic/x", {}),
     "openai": ("x", {"base_url": "http://localhost:1/v1"}),
     "scripted": ("x", {}),
 }
