@@ -1,20 +1,22 @@
 """Recorded draws from a recordings folder, by item, model and draw number. A miss is an error.
 
 A folder holds `samples.jsonl.gz` (or `.jsonl`): one JSON object a line with `item`, `model`,
-`sample`, `text` and, where they were recorded, `prompt_tokens`, `completion_tokens`, `latency_s`,
-`usd`, `finish`, `reasoning`, `logprobs` (each token a list of its text, its log probability and, if
-there are, its alternatives as a mapping), `score`, what a reward model gave the text, and `answer`,
-what was read out of it when it was recorded. The question's id names the item.
+`sample`, `text` and, where they were recorded, `answer`, `prompt_tokens`, `completion_tokens`,
+`latency_s`, `usd`, `finish`, `reasoning`, `logprobs` (each token a list of its text, its log
+probability and, if there are, its alternatives as a mapping) and `score`, what a reward model gave
+the text. The question's id names the item.
+
+Or it holds `judgements.jsonl.gz` and `items.jsonl.gz`, whose items have two `choices`: these are
+the draws of the model `outputs`. A judge and its strategy are the model `JUDGE/STRATEGY`. Asked to
+compare two outputs it says what it said of them in that order; its draws are its verdicts, number 0
+on the outputs in their order and number 1 in reverse; one that rates gives an output's reward.
 """
 
 from __future__ import annotations
 
 import asyncio
-import gzip
 import json
-from collections.abc import AsyncGenerator, Iterator, Mapping
-from functools import lru_cache
-from pathlib import Path
+from collections.abc import AsyncGenerator, Mapping
 from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
@@ -25,6 +27,7 @@ from ..compiler.model import Capability, ModelInfo
 from ..compiler.names import nearest
 from ..compiler.values import Json, TokenLogprob
 from .base import Backend, Draw, Piece, Request, refuse_unoffered
+from .recorded import Drawn, Recording, recordings
 
 __all__ = ["BY_OPTION", "OFFERS", "Recording", "Replay", "info", "open_backend"]
 
@@ -39,26 +42,6 @@ BY_OPTION: Mapping[Capability, str] = MappingProxyType(
 
 _SHORT = 60
 """Characters of a text that an error shows."""
-
-
-class Recording(BaseModel):
-    """One recorded completion."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    item: str
-    model: str
-    sample: int
-    text: str
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    latency_s: float = 0.0
-    usd: float | None = None
-    answer: str | None = None
-    finish: str = "stop"
-    reasoning: str = ""
-    logprobs: tuple[tuple[str, float] | tuple[str, float, Mapping[str, float]], ...] = ()
-    score: float | None = None
 
 
 class _Options(BaseModel):
@@ -84,7 +67,7 @@ class Replay(Backend):
     def __init__(
         self,
         model: str,
-        drawn: Mapping[tuple[str, int], Recording],
+        drawn: Drawn,
         *,
         latency: bool = False,
         usd: bool = False,
@@ -100,19 +83,28 @@ class Replay(Backend):
         self._rewards = {
             (item, recording.text): recording.score
             for (item, _), recording in drawn.items()
-            if recording.score is not None
+            if "score" in recording.model_fields_set
+        }
+        self._verdicts = {
+            (item, recording.compared): recording
+            for (item, _), recording in drawn.items()
+            if recording.compared is not None
         }
 
     async def generate(self, request: Request) -> AsyncGenerator[Piece, None]:
-        """The recorded texts of the request's draws, or the reward of a recorded text.
+        """The recorded texts of the request's draws, the reward of a recorded text, or the verdict
+        on two outputs.
 
-        Raises `NotRecorded` for an item or draw that the folder does not hold, and for any request
-        that is not the question itself: what a model would have said to another prompt is not
-        known. Raises `BadRequest` for what was not recorded with every text.
+        Raises `NotRecorded` for an item, draw, text or pair that the folder does not hold, and for
+        any other request: what a model would have said to another prompt is not known. Raises
+        `BadRequest` for what was not recorded with every text.
         """
         refuse_unoffered(f"replay/{self._model}", self._offers | {Capability.STOP}, request)
         if request.wants == "reward":
             yield self._rewarded(request)
+            return
+        if request.purpose.role == "compare" and self._verdicts:
+            yield self._compared(request)
             return
         if request.purpose.role != "solve":
             raise NotRecorded(
@@ -159,11 +151,24 @@ class Replay(Backend):
     def _rewarded(self, request: Request) -> Piece:
         """What the reward model gave the text that the request shows."""
         shown = "".join(request.purpose.shown)
-        reward = self._rewards.get((request.question, shown))
-        if reward is None:
+        if (request.question, shown) not in self._rewards:
             short = shown if len(shown) <= _SHORT else f"{shown[:_SHORT]}…"
             raise NotRecorded(f"no reward of {short!r} for item {request.question!r}")
-        return Piece(request.draws[0].index, finish="stop", values=(reward,))
+        reward = self._rewards[request.question, shown]
+        values = () if reward is None else (reward,)
+        return Piece(request.draws[0].index, finish="stop", values=values)
+
+    def _compared(self, request: Request) -> Piece:
+        """What the judge said of two outputs, in the form that is asked for; its own text where no
+        verdict could be read out of that."""
+        first, second = request.purpose.shown
+        verdict = self._verdicts.get((request.question, (first, second)))
+        if verdict is None:
+            raise NotRecorded(f"no verdict on these outputs for item {request.question!r}")
+        text = verdict.text
+        if verdict.better is not None:
+            text = json.dumps({"reason": text, "better": verdict.better})
+        return Piece(request.draws[0].index, text, finish="stop")
 
     async def aclose(self) -> None:
         """There is nothing to release."""
@@ -173,7 +178,10 @@ def info(model: str, options: Mapping[str, Json]) -> ModelInfo:
     """What a recording can do: several draws of one prompt, and whatever each of them was recorded
     with. Raises `BadRequest`, `NoSuchModel`."""
     settings = _options(options)
-    offered = _offered(_models(settings.recordings, model))
+    drawn = _of(settings.recordings, model)
+    offered = _offered(drawn)
+    judges = any(one.compared for one in drawn.values())
+    told = {"score": Capability.REWARD in offered, "compare": judges}
     return ModelInfo(
         context=1 << 20,
         max_tokens=1 << 16,
@@ -181,7 +189,7 @@ def info(model: str, options: Mapping[str, Json]) -> ModelInfo:
         priced=not settings.usd,
         max_draws=settings.max_draws,
         concurrency=1 << 16,
-        roles=frozenset({"solve", "score"} if Capability.REWARD in offered else {"solve"}),
+        roles=frozenset({"solve", *(role for role, can in told.items() if can)}),
     )
 
 
@@ -190,18 +198,25 @@ def open_backend(model: str, options: Mapping[str, Json]) -> Replay:
     settings = _options(options)
     return Replay(
         model,
-        _models(settings.recordings, model),
+        _of(settings.recordings, model),
         latency=settings.latency,
         usd=settings.usd,
         show=settings.show,
     )
 
 
-def _offered(drawn: Mapping[tuple[str, int], Recording]) -> frozenset[Capability]:
+def _of(folder: str, model: str) -> Drawn:
+    found = recordings(folder)
+    if model not in found:
+        raise NoSuchModel(f"{folder} records no model {model!r}; {nearest(model, found)}")
+    return found[model]
+
+
+def _offered(drawn: Drawn) -> frozenset[Capability]:
     """What every recording of a model tells."""
     told = {
         Capability.LOGPROBS: all(one.logprobs for one in drawn.values()),
-        Capability.REWARD: all(one.score is not None for one in drawn.values()),
+        Capability.REWARD: all("score" in one.model_fields_set for one in drawn.values()),
     }
     return OFFERS.union(what for what, there in told.items() if there)
 
@@ -217,39 +232,6 @@ def _tokens(recording: Recording, alternatives: int) -> tuple[TokenLogprob, ...]
         )
         for one in recording.logprobs
     )
-
-
-def _models(folder: str, model: str) -> Mapping[tuple[str, int], Recording]:
-    found = _load(folder)
-    if model not in found:
-        raise NoSuchModel(f"{folder} records no model {model!r}; {nearest(model, found)}")
-    return found[model]
-
-
-@lru_cache(maxsize=4)
-def _load(folder: str) -> Mapping[str, Mapping[tuple[str, int], Recording]]:
-    """Every recording of a folder, by model, then by item and draw number."""
-    found: dict[str, dict[tuple[str, int], Recording]] = {}
-    for number, line in enumerate(_lines(Path(folder)), start=1):
-        try:
-            recording = Recording.model_validate(json.loads(line))
-        except (ValidationError, json.JSONDecodeError) as error:
-            raise BadRequest(f"{folder}: line {number} of the samples: {error}") from error
-        drawn = found.setdefault(recording.model, {})
-        drawn[recording.item, recording.sample] = recording
-    return found
-
-
-def _lines(folder: Path) -> Iterator[str]:
-    packed, plain = folder / "samples.jsonl.gz", folder / "samples.jsonl"
-    if packed.is_file():
-        with gzip.open(packed, "rt", encoding="utf-8") as lines:
-            yield from lines
-    elif plain.is_file():
-        with plain.open(encoding="utf-8") as lines:
-            yield from lines
-    else:
-        raise BadRequest(f"{folder} holds no samples.jsonl.gz and no samples.jsonl")
 
 
 def _options(options: Mapping[str, Any]) -> _Options:

@@ -383,7 +383,7 @@ class Op(BaseModel):
         """Bounds on the calls made."""
         return ()
 
-    def uses(self, given: Flow) -> Uses | None:
+    def tool_uses(self, given: Flow) -> Uses | None:
         """Bounds on the calls of tools made."""
         return None
 

@@ -110,7 +110,7 @@ def price(graph: Graph, question: Amount) -> tuple[dict[str, Cost], Cost]:
     fed = {name: _given(graph, name, flows, question) for name in graph.order}
     costs = {
         name: _cost(graph.nodes[name], fed[name], read[name], prices)
-        + _tools_cost(graph.nodes[name].op.uses(fed[name]), read[name], graph.tools)
+        + _tools_cost(graph.nodes[name].op.tool_uses(fed[name]), read[name], graph.tools)
         for name in graph.order
     }
     costs.update({name: _perhaps(costs[name]) for name in maybe})

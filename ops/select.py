@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
 from typing import Annotated, Literal
 
 from pydantic import Field
 
+from ..compiler.answers import AnswerKind
 from ..compiler.op import All, Context, Flow, Mismatch, Stream
 from ..compiler.values import Candidate
 from ._scores import finite, must_carry
@@ -14,6 +16,9 @@ from ._scores import finite, must_carry
 __all__ = ["Select"]
 
 _FIRST = "first"
+
+_ROUNDING = 1e-9
+"""A share of 3 in 10 meets a bound written 0.3."""
 
 
 class Select(All):
@@ -25,8 +30,12 @@ class Select(All):
     counted in the trace and left out, as are those below `at_least`. If none is left, `otherwise`
     says what happens: `none` yields nothing, `first` the first candidate with the note `fallback`.
 
+    With `support`, an answer must be that of so large a share of all candidates read for those that
+    give it to be kept; *no answer* has no support. If no answer has enough, the most frequent ones
+    do. Many draws find the few texts that a reward model is wrong about; their answers are rare.
+
     Best-of-n of Large Language Monkeys (Brown et al., 2024) and Let's Verify Step by Step (Lightman
-    et al., 2023).
+    et al., 2023); with `support`, Best-of-Majority (Di et al., 2025).
     """
 
     by: Annotated[str, Field(min_length=1)]
@@ -35,6 +44,8 @@ class Select(All):
     """How many come out, at most."""
     at_least: float | None = None
     """Leave out candidates that score less."""
+    support: Annotated[float, Field(ge=0, le=1)] | None = None
+    """Leave out answers that fewer than this share of all candidates give."""
     otherwise: Literal["first", "none"] = "none"
     """What comes out if no candidate has the score it needs."""
 
@@ -46,6 +57,8 @@ class Select(All):
         if self.by == _FIRST:
             if self.at_least is not None:
                 raise Mismatch("`by: first` reads no score to compare with", "at_least")
+            if self.support is not None:
+                raise Mismatch("`by: first` reads too few to count answers", "support")
         else:
             must_carry(given, self.by, "by")
         return given.with_count(self._low(given), self.keep)
@@ -65,6 +78,8 @@ class Select(All):
                 yield candidate
             return
         candidates = await given.all()
+        if self.support is not None:
+            candidates = _supported(ctx.answer, candidates, self.support)
         scored = [(score, c) for c in candidates if (score := finite(c, self.by)) is not None]
         fit = [(s, c) for s, c in scored if self.at_least is None or s >= self.at_least]
         if len(fit) < len(candidates):
@@ -87,6 +102,18 @@ class Select(All):
                 return
 
     def _low(self, given: Flow) -> int:
-        if self.at_least is not None:
+        if self.at_least is not None or self.support is not None:
             return 1 if self.otherwise == "first" and given.count.low else 0
         return min(self.keep, given.count.low)
+
+
+def _supported(kind: AnswerKind, candidates: Sequence[Candidate], share: float) -> list[Candidate]:
+    """The candidates whose answer so large a share of all give; if none has it, those whose answer
+    most give; if there is no answer at all, all of them."""
+    answering = [(c, c.answer) for c in candidates if c.answer is not None]
+    groups = kind.group([answer for _, answer in answering])
+    counts = Counter(groups)
+    if not counts:
+        return list(candidates)
+    needed = min(share * len(candidates) - _ROUNDING, max(counts.values()))
+    return [c for (c, _), group in zip(answering, groups, strict=True) if counts[group] >= needed]

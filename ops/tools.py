@@ -168,7 +168,7 @@ class Tools(Asking, All):
             return own, self._priced(given, self._joining(), shown)
         return (own,)
 
-    def uses(self, given: Flow) -> Uses:
+    def tool_uses(self, given: Flow) -> Uses:
         rounds = 1 if self.method == "abstraction" else self.rounds
         return Uses(self.tools, Amount(0, self.n * rounds * self.most))
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import exp, fsum, isqrt, lgamma, log
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from ..compiler.answers import Answer, AnswerKind
+from ..compiler.fitted import Weights
 from ..compiler.op import All, Context, Flow, Mismatch, Stream
 from ..compiler.values import Candidate, Json
 from ._scores import finite, must_carry
+from ._weights import borda, softmax
 
 __all__ = ["Vote", "lead_confidence"]
 
@@ -26,12 +28,18 @@ _MARGIN = 1e-8
 class Vote(All):
     """Let the candidates' answers vote.
 
-    Answers that mean the same are one group; the group with the most votes wins, of equal ones the
-    group whose first vote came earliest in index order. Yields one candidate: the first of the
-    winning group, or with `weight` its heaviest (of equals the earlier). Asks nobody.
+    Answers that mean the same are one group; the group with the most votes wins. Of equal ones
+    `ties` says which: the `first` in index order by its earliest vote, the one with the `shortest`
+    text, or one at `random`, drawn from the run's seed and the question. Yields one candidate: the
+    first of the winning group, or with `weight` its heaviest (of equals the earlier). Asks nobody.
 
-    With `weight`, a vote counts as much as the candidate's score of that name. A weight that is
-    missing, not finite or negative does not vote, is counted, and cannot win.
+    With `weight`, a vote counts as much as the candidate's score of that name, or with `scale` what
+    that makes of it: `softmax` the exponential, over the sum of all of them, so that logs of
+    probabilities and rewards can weigh; `borda` its rank among all scores, N for the highest of N
+    and 1 for the lowest, to the power of `power`, equal scores sharing their mean rank. A weight
+    that is missing, not finite or negative does not vote, is counted, and cannot win. With
+    `weight: {file: …}` a vote counts what `polyarch fit` found for the model that drew it. With
+    `distinct`, of equal texts the first alone votes.
 
     *No answer* never votes and is counted. Adds the score `vote`, the winner's share of all votes
     cast, and the notes `votes` ([answer, votes] of each group, most votes first) and `no_answer`.
@@ -43,23 +51,51 @@ class Vote(All):
     in index order. `exact`: when the lead is larger than all that is outstanding can be, which
     never changes the winning answer. A number: also when the leading answer beats the runner-up
     with that probability, given the votes so far (from `min_votes` votes on): the chance that p >
-    1/2 for p ~ Beta(leader + 1, runner-up + 1). Weighted votes count there as fractions of a vote,
-    so with `stop_at` a weight above 1 is not usable either.
+    1/2 for p ~ Beta(leader + 1, runner-up + 1). Scores count there as fractions of a vote, so
+    above 1 they are not usable either. `in_a_row` stops it once so many votes in a row were for one
+    answer, whatever is outstanding.
 
     Self-Consistency (Wang et al., 2022); early stopping: Adaptive-Consistency (Aggarwal et al.,
-    2023), whose threshold is 0.95.
+    2023), whose threshold is 0.95; in a row: Early-Stopping Self-Consistency (Li et al., 2024);
+    ranks: NoThinking (Ma et al., 2025); the shortest of equal ones: Don't Overthink it (Hassid et
+    al., 2025).
     """
 
-    weight: Annotated[str, Field(min_length=1)] | None = None
-    """The score that a vote counts; None counts each as one."""
+    weight: Annotated[str, Field(min_length=1)] | Weights | None = None
+    """The score that a vote counts, or what was fitted for the models; None counts each as one."""
+    scale: Literal["softmax", "borda"] | None = None
+    """What is made of the scores before they weigh; None takes them as they are."""
+    power: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
+    """For `borda`: the power of the rank."""
+    distinct: bool = False
+    """Whether of equal texts the first alone votes."""
+    ties: Literal["first", "shortest", "random"] = "first"
+    """Which of equally many votes wins."""
     stop_at: Annotated[float, Field(gt=0.5, lt=1)] | Literal["exact"] | None = None
     """When to stop early; None reads everything."""
+    in_a_row: Annotated[int, Field(ge=2)] | None = None
+    """Stop as well once so many votes in a row are for one answer."""
     min_votes: Annotated[int, Field(ge=2)] = 2
     """Fewest votes before a probability may stop it."""
     ahead: Annotated[int, Field(ge=1)] = 4
-    """With `stop_at`, how many candidates may be under way ahead of what was read."""
+    """With `stop_at` or `in_a_row`, how many candidates may be under way ahead of what was read."""
     otherwise: Literal["plurality", "first", "none"] = "plurality"
     """What comes out if nothing votes."""
+
+    @model_validator(mode="after")
+    def _can_be_scaled(self) -> Self:
+        """Scaling needs scores, and all of them."""
+        if self.scale is not None and not isinstance(self.weight, str):
+            raise ValueError("`scale` is for a `weight` that is a score")
+        if self.scale is not None and self._stops:
+            raise ValueError("`scale` looks at all votes, so that none can be left out")
+        if self.scale != "borda" and "power" in self.model_fields_set:
+            raise ValueError("`power` is for `scale: borda`")
+        return self
+
+    @property
+    def _stops(self) -> bool:
+        return self.stop_at is not None or self.in_a_row is not None
 
     def flow(self, given: Flow) -> Flow:
         """The score is promised although nothing may vote."""
@@ -67,7 +103,7 @@ class Vote(All):
             raise Mismatch("a vote over nothing")
         if given.count.high == 1:
             raise Mismatch("a vote over one candidate decides nothing")
-        if self.weight is not None:
+        if isinstance(self.weight, str):
             must_carry(given, self.weight, "weight")
         low = 0 if self.otherwise == "none" else min(1, given.count.low)
         return given.with_count(low, 1).adding(("vote",), ("votes", "no_answer"))
@@ -76,28 +112,42 @@ class Vote(All):
         return "some"
 
     def window(self, given: Flow) -> int | None:
-        return None if self.stop_at is None else self.ahead
+        return self.ahead if self._stops else None
 
     def least(self, given: Flow) -> int:
         """As many as it takes if every one is a whole vote for the same answer."""
-        if self.stop_at is None:
+        if not self._stops:
             return given.count.low
-        read = (k for k in range(given.count.low) if self._decided(k, 0.0, k, given.count.high - k))
-        return next(read, given.count.low)
+        low, high, most = given.count.low, given.count.high, self._most
+        read = (k for k in range(low) if self._decided(k * most, 0.0, k, (high - k) * most))
+        return min(next(read, low), self.in_a_row or low)
+
+    @property
+    def _most(self) -> float:
+        """The most that one vote can count where it may stop early."""
+        if isinstance(self.weight, Weights):
+            return max(0.0, *self.weight.weights.values())
+        return 1.0
 
     async def run(self, ctx: Context, given: Stream) -> AsyncIterator[Candidate]:
         box = _Box(ctx.answer)
         read: list[Candidate] = []
+        texts: set[str] = set()
+        repeated = 0
         stopped = False
         async for candidate in given:
             read.append(candidate)
             weight = self._weight(candidate)
-            if candidate.answer is not None and weight is not None:
+            new = not self.distinct or candidate.text not in texts
+            texts.add(candidate.text)
+            if candidate.answer is not None and weight is not None and new:
                 box.votes.append(_Vote(candidate, candidate.answer, weight))
+            repeated += candidate.answer is not None and not new
             if self._settled(box, given.left):
                 stopped = True
                 await given.aclose()
                 break
+        box.votes = self._scaled(box.votes)
         silent = sum(candidate.answer is None for candidate in read)
         voted = len(box.votes)
         ctx.note(
@@ -105,10 +155,10 @@ class Vote(All):
             read=len(read),
             voted=voted,
             no_answer=silent,
-            no_weight=len(read) - silent - voted,
+            no_weight=len(read) - silent - voted - repeated,
             stopped=stopped,
         )
-        winner = self._winner(box.tally())
+        winner = self._winner(ctx, box.tally())
         if winner is None and read and self.otherwise != "none":
             winner = self._fallback(ctx, read)
             ctx.note("fallback", candidate=winner.origin.key)
@@ -121,38 +171,70 @@ class Vote(All):
         if self.otherwise == "plurality":
             box = _Box(ctx.answer)
             box.votes += [_Vote(c, c.answer, 1.0) for c in read if c.answer is not None]
-            instead = next((group.votes[0].candidate for group in box.tally()), instead)
+            if box.votes:
+                instead = self._first(ctx, box.tally()).votes[0].candidate
         return instead.noted("fallback", "nothing voted").noted("votes", [])
 
     def _weight(self, candidate: Candidate) -> float | None:
         """What the candidate's vote counts; None if its weight cannot be used."""
         if self.weight is None:
             return 1.0
+        if isinstance(self.weight, Weights):
+            return _usable(self.weight.weights.get(candidate.origin.model))
         weight = finite(candidate, self.weight)
-        if weight is None or weight < 0 or (self.stop_at is not None and weight > 1):
-            return None
-        return weight
+        if self.scale is not None:
+            return weight
+        return None if self._stops and weight is not None and weight > 1 else _usable(weight)
+
+    def _scaled(self, votes: list[_Vote]) -> list[_Vote]:
+        """The votes with what their scores make of them."""
+        scores = [vote.weight for vote in votes]
+        match self.scale:
+            case "softmax":
+                weights = softmax(scores)
+            case "borda":
+                weights = borda(scores, self.power)
+            case None:
+                return votes
+        return [replace(vote, weight=w) for vote, w in zip(votes, weights, strict=True)]
 
     def _settled(self, box: _Box, outstanding: int) -> bool:
-        if self.stop_at is None or outstanding <= 0:
+        if not self._stops or outstanding <= 0:
             return False
         leader, runner_up = box.ahead()
-        return self._decided(leader, runner_up, len(box.votes), outstanding)
+        if self.in_a_row is not None and box.run >= self.in_a_row:
+            return True
+        return self._decided(leader, runner_up, len(box.votes), outstanding * self._most)
 
-    def _decided(self, leader: float, runner_up: float, votes: int, outstanding: int) -> bool:
-        if leader - runner_up - outstanding > _MARGIN:
+    def _decided(self, leader: float, runner_up: float, votes: int, outstanding: float) -> bool:
+        if self.stop_at is not None and leader - runner_up - outstanding > _MARGIN:
             return True
         if not isinstance(self.stop_at, float) or votes < self.min_votes or leader <= runner_up:
             return False
         return lead_confidence(leader, runner_up) >= self.stop_at
 
-    def _winner(self, tally: Sequence[_Group]) -> Candidate | None:
+    def _first(self, ctx: Context, tally: Sequence[_Group]) -> _Group:
+        """The group that wins."""
+        tied = [group for group in tally if group.total == tally[0].total]
+        match self.ties:
+            case "shortest":
+                return min(tied, key=lambda group: min(len(v.candidate.text) for v in group.votes))
+            case "random" if len(tied) > 1:
+                return ctx.rng("tie").choice(tied)
+        return tied[0]
+
+    def _winner(self, ctx: Context, tally: Sequence[_Group]) -> Candidate | None:
         if not tally or tally[0].total <= 0:
             return None
-        best = max(tally[0].votes, key=lambda vote: vote.weight)
+        best = max(self._first(ctx, tally).votes, key=self._ahead)
         share = tally[0].total / fsum(group.total for group in tally)
         shown: list[Json] = [[g.votes[0].answer.text, self._shown(g.total)] for g in tally]
         return best.candidate.scored("vote", min(1.0, share)).noted("votes", shown)
+
+    def _ahead(self, vote: _Vote) -> tuple[float, int]:
+        """What puts a vote before others for the same answer."""
+        length = -len(vote.candidate.text) if self.ties == "shortest" else 0
+        return vote.weight, length
 
     def _shown(self, total: float) -> float:
         return int(total) if self.weight is None else total
@@ -183,11 +265,17 @@ class _Box:
     _leaders: list[Answer] = field(default_factory=list)
     _totals: list[float] = field(default_factory=list)
     _known: dict[Answer, int] = field(default_factory=dict)
+    _last: int = -1
+    run: int = 0
+    """How many of the last votes were for one answer."""
 
     def ahead(self) -> tuple[float, float]:
         """The votes of the leading answer so far, and of the one after it."""
         for vote in self.votes[self._counted :]:
-            self._totals[self._place(vote.answer)] += vote.weight
+            place = self._place(vote.answer)
+            self._totals[place] += vote.weight
+            self.run = self.run + 1 if place == self._last else 1
+            self._last = place
         self._counted = len(self.votes)
         leader, runner_up, *_ = (*sorted(self._totals, reverse=True), 0.0, 0.0)
         return leader, runner_up
@@ -213,6 +301,10 @@ class _Box:
                 self._totals.append(0.0)
             self._known[answer] = place
         return self._known[answer]
+
+
+def _usable(weight: float | None) -> float | None:
+    return None if weight is None or weight < 0 else weight
 
 
 def lead_confidence(leader: float, runner_up: float) -> float:

@@ -19,6 +19,7 @@ from ..op import Op, of_question
 from ..regions import REGIONS, Region, Written
 from ..registry import operator, operator_names
 from ..spec import STEP_KEYS, ModelSpec, Spec
+from .artefacts import with_artefacts
 from .budgets import Budgets
 from .faults import Faults, explain
 from .files import MOST_STEPS, Files, opened_in, with_files
@@ -131,6 +132,10 @@ def _operator(written: Mapping[str, Any], path: Where, around: Around) -> Op | N
     before = len(faults.found)
     plain = {key: value for key, value in written.items() if key not in STEP_KEYS}
     plain = with_files(plain, path, around.folder, faults)
+    named = {model: spec.model for model, spec in around.models.items()}
+    plain = with_artefacts(plain, path, around.folder, named, faults)
+    if len(faults.found) > before:
+        return None
     try:
         op = cls.model_validate(plain)
     except ValidationError as error:

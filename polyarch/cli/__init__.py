@@ -25,6 +25,7 @@ COMMANDS = {
     "run": "Answer a question, or a file of questions, with a pipeline.",
     "eval": "Evaluate pipelines on data: scores, differences, costs, and how sure they are.",
     "analyze": "Tell why scores are what they are: coverage, verifiers, judges, ensembles.",
+    "fit": "Fit weights, a threshold or a router to questions with known answers.",
     "ops": "List the operators, or explain one.",
     "schema": "Print the JSON Schema of pipeline files, for editors.",
     "cache": "Show, prune or clear the cache of replies.",

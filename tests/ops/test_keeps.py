@@ -14,6 +14,7 @@ from .fake import Call, Fake, candidates, decide, judge
 
 TEXTS = ("42", "43", "0", "42.0")
 OPS: dict[str, tuple[dict[str, object], ...]] = {
+    "check": ({"equals": 42}, {"equals": 42, "keep": "passing"}),
     "critique": ({},),
     "critique_all": ({},),
     "either": (),  # of one step it is all, of several the first
@@ -28,6 +29,7 @@ OPS: dict[str, tuple[dict[str, object], ...]] = {
         {"keep": 2, "method": "pointwise"},
     ),
     "refine": ({},),
+    "router": (),  # it reads no candidates
     "score": ({"by": "verdict"}, {"by": "reward", "keep_at": 3.0}),
     "select": ({"by": "first", "keep": 3},),
     "tools": (),  # it reads no candidates

@@ -7,10 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from polyarch.compiler.answers import answer_kind
 from polyarch.compiler.op import Amount, Mismatch
 from polyarch.ops.select import Select
 
 from .fake import Fake, Fed, candidates, decide, flow
+
+EXACT = answer_kind("exact")
 
 
 def test_the_best_first_and_ties_by_index() -> None:
@@ -79,3 +82,15 @@ def test_is_a_stable_sort_of_what_is_finite(scores: list[float | None], keep: in
     usable = [i for i, s in enumerate(scores) if s is not None and abs(s) < inf]
     best = sorted(usable, key=lambda i: (-(scores[i] or 0.0), i))[:keep]
     assert [c.origin.index for c in chosen] == best
+
+
+def test_support_leaves_out_rare_answers_however_much_they_are_liked() -> None:
+    ctx = Fake(answer=EXACT)
+    given = candidates("a", "b", "b", "c", "c", "", verify=[9.0, 2.0, 1.0, 3.0, 0.0, 8.0])
+    assert decide(Select(by="verify", support=0.3), ctx, given)[0].text == "c"
+    assert decide(Select(by="verify", support=0), ctx, given)[0].text == "a"
+    (most,) = decide(Select(by="verify", support=0.9), ctx, given)
+    assert most.text == "c"
+    assert decide(Select(by="verify", support=0.5), ctx, candidates("", verify=[1.0])) != []
+    with pytest.raises(Mismatch, match="too few to count"):
+        Select(by="first", support=0.5).flow(flow(3))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from fractions import Fraction
 from math import comb, inf, nan
 from random import Random
@@ -11,8 +12,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from polyarch.compiler.answers import answer_kind
+from polyarch.compiler.fitted import Data, Weights
 from polyarch.compiler.op import Amount, Mismatch
-from polyarch.compiler.values import Candidate, Json
+from polyarch.compiler.values import Candidate, Json, Origin
 from polyarch.ops.vote import Vote, lead_confidence
 
 from .fake import Fake, Fed, candidates, decide, flow
@@ -264,3 +266,95 @@ def test_without_a_usable_weight_the_plurality_stands_in() -> None:
     assert winner.notes["fallback"] == "nothing voted"
     (first,) = decide(Vote(weight="verify", otherwise="first"), Fake(), given)
     assert first.origin.key == "drafts[0]"
+
+
+def test_ties_go_where_they_are_said_to_go() -> None:
+    given = candidates("aaa", "b", "b", "aaa", "cc", "")
+    shortest = vote(Vote(ties="shortest"), given)
+    assert shortest is not None
+    assert shortest.text == "b"
+    drawn = set()
+    for seed in range(40):
+        ctx = Fake(answer=EXACT)
+        ctx.rng = lambda *names, seed=seed: Random(seed)  # type: ignore[method-assign,misc]
+        winner = vote(Vote(ties="random"), given, ctx)
+        assert winner is not None
+        drawn.add(winner.text)
+    assert drawn == {"aaa", "b"}
+
+
+def test_the_softmax_of_scores_below_zero_can_weigh() -> None:
+    given = candidates("a", "b", "b", logprob=[-1000.0, -1001.0, -1001.5])
+    winner = vote(Vote(weight="logprob", scale="softmax"), given)
+    assert winner is not None
+    assert winner.text == "a"
+    assert winner.scores["vote"] == pytest.approx(1 / (1 + 0.36788 + 0.22313), abs=1e-5)
+    assert vote(Vote(weight="logprob", otherwise="none"), given) is None
+
+
+def test_ranks_weigh_as_borda_counts() -> None:
+    given = candidates("a", "b", "b", "c", w=[9.0, 0.5, 0.5, -7.0])
+    winner = vote(Vote(weight="w", scale="borda"), given)
+    assert winner is not None
+    assert winner.notes["votes"] == [["b", 5.0], ["a", 4.0], ["c", 1.0]]
+    sharper = vote(Vote(weight="w", scale="borda", power=2), given)
+    assert sharper is not None
+    assert sharper.notes["votes"] == [["a", 16.0], ["b", 12.5], ["c", 1.0]]
+
+
+def test_equal_texts_vote_once_where_they_should() -> None:
+    ctx = Fake(answer=EXACT)
+    winner = vote(Vote(distinct=True), candidates("a", "a", "a", "b", " b"), ctx)
+    assert winner is not None
+    assert winner.notes["votes"] == [["a", 1], ["b", 1], [" b", 1]]
+    assert told(ctx)["voted"] == 3
+    assert told(ctx)["no_weight"] == 0
+
+
+def test_so_many_in_a_row_stop_it() -> None:
+    fed = Fed(candidates("a", "b", "b", "", "b", "a", "a"))
+    winner = vote(Vote(in_a_row=3), fed)
+    assert winner is not None
+    assert winner.text == "b"
+    assert (fed.read, fed.closed) == (5, True)
+    assert Vote(in_a_row=3).window(flow(9)) == 4
+    assert Vote(in_a_row=3).least(flow(9)) == 3
+
+
+FITTED = Weights(
+    made="2026-01-01",
+    pipeline="p",
+    data=Data(file="d.jsonl", sha256="0" * 64, items=3),
+    models={"strong": "x/s", "weak": "x/w"},
+    weights={"strong": 2.5, "weak": 1.0},
+)
+
+
+def by(model: str, text: str, index: int) -> Candidate:
+    made = candidates(text)[0]
+    return replace(made, origin=Origin("drafts", index, model))
+
+
+@pytest.mark.parametrize("stop_at", [None, "exact"])
+def test_what_was_fitted_weighs_models(stop_at: str | None) -> None:
+    told = [("strong", "a"), ("weak", "b"), ("weak", "b"), ("other", "b")]
+    ctx = Fake(answer=EXACT)
+    given = [by(model, text, index) for index, (model, text) in enumerate(told)]
+    winner = vote(Vote.model_validate({"weight": FITTED, "stop_at": stop_at}), given, ctx)
+    assert winner is not None
+    assert winner.notes["votes"] == [["a", 2.5], ["b", 2.0]]
+    assert dict(ctx.notes)["vote"]["no_weight"] == 1  # type: ignore[index,call-overload]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"scale": "softmax"},
+        {"weight": "w", "scale": "softmax", "stop_at": "exact"},
+        {"weight": "w", "power": 2},
+        {"weight": FITTED, "scale": "borda"},
+    ],
+)
+def test_what_cannot_be_scaled_is_refused(arguments: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        Vote.model_validate(arguments)

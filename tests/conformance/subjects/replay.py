@@ -8,7 +8,8 @@ from contextlib import aclosing, asynccontextmanager
 from conformance.subject import Opened, Subject
 
 from polyarch.backends.base import ModelInfo, Piece, Request
-from polyarch.backends.replay import OFFERS, Recording, Replay
+from polyarch.backends.recorded import Recording
+from polyarch.backends.replay import OFFERS, Replay
 
 __all__ = ["SUBJECTS"]
 

@@ -1,0 +1,93 @@
+"""What was fitted to data: a file that says to which, and refuses to be used for anything else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
+
+__all__ = ["Data", "Fitted", "Router", "Threshold", "Weights", "fitted"]
+
+_Finite = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class Data(BaseModel):
+    """The questions that something was fitted to: the file's name, its SHA-256 and its length."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    file: str
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    items: Annotated[int, Field(ge=1)]
+
+
+class Fitted(BaseModel):
+    """Something fitted. `made` is the day, `models` what was asked, as backend/model by name."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: Literal[1] = 1
+    made: Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\d$")]
+    pipeline: str
+    data: Data
+    models: Mapping[str, str]
+
+    def misfit(self, models: Mapping[str, str]) -> str:
+        """Why this was not fitted for a pipeline with these models, as backend/model by name; "" if
+        it was."""
+        for name, fitted_to in self.models.items():
+            if name not in models:
+                return f"it was fitted with the model {name!r}, which this pipeline does not have"
+            if models[name] != fitted_to:
+                return f"it was fitted with {name} being {fitted_to}, not {models[name]}"
+        return ""
+
+
+class Weights(Fitted):
+    """What the vote of each model counts: the log of how much likelier it was on the data to give
+    the right answer than any one wrong answer."""
+
+    fitted: Literal["weights"] = "weights"
+    weights: Mapping[str, _Finite]
+
+    @model_validator(mode="after")
+    def _of_its_models(self) -> Weights:
+        if set(self.weights) != set(self.models):
+            raise ValueError("there is one weight for each of `models`")
+        return self
+
+
+class Threshold(Fitted):
+    """The least score at which answers are given, and what was promised of them: with probability
+    `confidence` over the data, at most the share `risk` of the answers given is wrong."""
+
+    fitted: Literal["threshold"] = "threshold"
+    score: str
+    at_least: _Finite
+    risk: Annotated[float, Field(gt=0, lt=1)]
+    confidence: Annotated[float, Field(gt=0, lt=1)]
+    answered: Annotated[float, Field(ge=0, le=1)]
+    """The share of the data that was answered."""
+
+
+class Router(Fitted):
+    """The chance that a question needs the second of two cases: a logistic regression on hashed
+    n-grams of words and on lengths. Above `threshold` it goes there."""
+
+    fitted: Literal["router"] = "router"
+    cases: tuple[str, str]
+    buckets: Annotated[int, Field(ge=1, le=1 << 20)]
+    coefficients: Mapping[int, _Finite]
+    """By feature; those left out are 0."""
+    intercept: _Finite
+    threshold: _Finite
+
+
+_Any: TypeAlias = Annotated[Weights | Threshold | Router, Field(discriminator="fitted")]
+_ADAPTER: TypeAdapter[Weights | Threshold | Router] = TypeAdapter(_Any)
+
+
+def fitted(text: str | bytes) -> Weights | Threshold | Router:
+    """The artefact that a file holds. Raises `ValidationError`."""
+    return _ADAPTER.validate_json(text)
