@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ..errors import SpecError
 from ..graph import Graph, Place
+from ..holes import without_literals
 from ..source import Document, read
 from ..spec import Budget
 from ..verify import verify
@@ -38,6 +39,7 @@ def _built(path: Path, opened: Files) -> Graph:
 
 
 def _build(document: Document, folder: Path, opened: Files) -> Graph:
+    document = without_literals(document)
     faults = Faults(document, document.plain())
     spec = readable(faults)
     if spec is None:
