@@ -192,6 +192,18 @@ class Pipeline:
         async for told in self._session().stream(question, seed=seed, id=id):
             yield told
 
+    def session(self, *, stores: Iterable[Store] = ()) -> Session:
+        """A session of its own with this pipeline, which is the caller's to close. `stores` hold
+        replies that need not be asked for, beside the pipeline's own."""
+        return Session(
+            self.plan,
+            backends=self._backends,
+            listeners=self._listeners,
+            stores=(*self._stores, *stores),
+            keys=self._keys,
+            allow_unsandboxed=self._allow_unsandboxed,
+        )
+
     def close(self) -> None:
         """Close the models that calls opened. Idempotent."""
         if self._closing is not None:
@@ -230,14 +242,7 @@ class Pipeline:
         loop = asyncio.get_running_loop()
         session = self._sessions.get(loop)
         if session is None:
-            session = Session(
-                self.plan,
-                backends=self._backends,
-                listeners=self._listeners,
-                stores=self._stores,
-                keys=self._keys,
-                allow_unsandboxed=self._allow_unsandboxed,
-            )
+            session = self.session()
             self._sessions[loop] = session
         return session
 
