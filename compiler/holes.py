@@ -1,8 +1,8 @@
 """How a hole is told from an ordinary mapping, and what may not stand in a closed pipeline.
 
 A mapping is a hole when its keys are those of one form and no others. `{literal: …}` stands for its
-value, in which nothing is a hole. Names are no forms: the keys of `steps:`, `models:` and the like are
-chosen by who writes the file, so those mappings themselves are never holes.
+value, in which nothing is a hole. Names are no forms: the keys of `steps:`, `models:` and the like
+are chosen by who writes the file, so those mappings themselves are never holes.
 """
 
 from __future__ import annotations
@@ -15,7 +15,16 @@ from typing import Final, TypeAlias
 from .errors import Fault, SpecError
 from .source import Document, Entry, Located
 
-__all__ = ["FORMS", "LITERAL", "OPEN_KEYS", "TABLES", "form", "holes", "is_open", "without_literals"]
+__all__ = [
+    "FORMS",
+    "LITERAL",
+    "OPEN_KEYS",
+    "TABLES",
+    "form",
+    "holes",
+    "is_open",
+    "without_literals",
+]
 
 Path: TypeAlias = "tuple[str | int, ...]"
 
@@ -23,7 +32,7 @@ FORMS: Final[Mapping[str, tuple[frozenset[str], frozenset[str]]]] = MappingProxy
     {
         "choose": (frozenset({"choose"}), frozenset()),
         "between": (frozenset({"between"}), frozenset({"log", "step"})),
-        "optional": (frozenset({"optional"}), frozenset()),
+        "optional": (frozenset({"optional"}), frozenset({"if"})),
         "repeat": (frozenset({"repeat"}), frozenset()),
         "subset": (frozenset({"subset"}), frozenset({"size"})),
         "take": (frozenset({"take", "of"}), frozenset()),
@@ -73,7 +82,7 @@ def without_literals(document: Document) -> Document:
     found = list(holes(document))
     if found:
         count = "a hole" if len(found) == 1 else f"{len(found)} holes"
-        told = f"this pipeline has {count}, so it is a search space and nothing that can run"
+        told = f"this pipeline has {count}, so it is a search space"
         span = found[0][1].span
     elif isinstance(document.root.value, dict) and (set(OPEN_KEYS) & document.root.value.keys()):
         key = next(key for key in document.root.value if key in OPEN_KEYS)
@@ -82,7 +91,7 @@ def without_literals(document: Document) -> Document:
     else:
         root = _unwrapped(document.root)
         return document if root is document.root else replace(document, root=root)
-    hint = "polyarch compile FILE shows what is in it, with --random 1 one of its pipelines"
+    hint = "polyarch search fills it; polyarch compile shows it, with --random 1 a pipeline of it"
     raise SpecError([Fault("open", told, span, hint)])
 
 
@@ -106,9 +115,7 @@ def _unwrapped(node: Located, table: bool = True) -> Located:
         assert isinstance(node.value, dict)
         return node.value[LITERAL].node
     if isinstance(node.value, dict):
-        inner = {
-            key: _unwrapped(entry.node, key in TABLES) for key, entry in node.value.items()
-        }
+        inner = {key: _unwrapped(entry.node, key in TABLES) for key, entry in node.value.items()}
         if all(inner[key] is entry.node for key, entry in node.value.items()):
             return node
         entries = {key: Entry(entry.key, inner[key]) for key, entry in node.value.items()}

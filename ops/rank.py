@@ -145,7 +145,7 @@ class Rank(Asking, All):
 
     method: Literal["listwise", "pairwise", "pointwise"] = "listwise"
     """How the judge is asked."""
-    keep: Annotated[int, Field(ge=1)] = 1
+    keep: Annotated[int, Field(ge=1)] | Literal["all"] = 1
     """How many come out, best first."""
     orders: Literal[1, 2] = 2
     """1: candidates are shown in the order given. 2: in reverse as well."""
@@ -171,9 +171,10 @@ class Rank(Asking, All):
             raise Mismatch("a ranker over nothing")
         if given.count.high == 1:
             raise Mismatch("a ranker fed one candidate has nothing to order")
-        if self.keep > given.count.high:
-            raise Mismatch(f"keep {self.keep} of at most {given.count.high} candidates", "keep")
-        return given.with_count(min(self.keep, given.count.low), self.keep).adding(("rank",))
+        keep = given.count.high if self.keep == "all" else self.keep
+        if keep > given.count.high:
+            raise Mismatch(f"keep {keep} of at most {given.count.high} candidates", "keep")
+        return given.with_count(min(keep, given.count.low), keep).adding(("rank",))
 
     def calls(self, given: Flow) -> tuple[Calls, ...]:
         count, shown = self._asked(given)
@@ -211,7 +212,8 @@ class Rank(Asking, All):
         if unranked:
             ctx.note("unranked", candidates=unranked)
         # The sort is stable, so equals stay in index order.
-        for candidate in sorted(candidates, key=lambda c: -c.scores.get("rank", -1.0))[: self.keep]:
+        ranked = sorted(candidates, key=lambda c: -c.scores.get("rank", -1.0))
+        for candidate in ranked[: None if self.keep == "all" else self.keep]:
             yield candidate
 
     def _asked(self, given: Flow) -> tuple[Amount, Amount]:

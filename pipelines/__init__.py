@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ..pipeline import Pipeline
 
-__all__ = ["names", "path"]
+__all__ = ["names", "path", "spaces"]
 
 _FOLDER = Path(__file__).parent
 
@@ -27,13 +27,20 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(file.stem for file in _FOLDER.glob("*.yaml")))
 
 
+@cache
+def spaces() -> tuple[str, ...]:
+    """The names of the library's search spaces, sorted: `open/archon`, …"""
+    return tuple(sorted(f"open/{file.stem}" for file in _FOLDER.glob("open/*.yaml")))
+
+
 def path(name: str) -> Path:
-    """The file of the pipeline of that name. Raises `InputError` with the nearest name."""
-    if name not in names():
+    """The file of the pipeline or space of that name. Raises `InputError` with the nearest name."""
+    if name not in (*names(), *spaces()):
         from ..compiler.errors import InputError
         from ..compiler.names import nearest
 
-        raise InputError(f"no pipeline {name!r} in the library; {nearest(name, names())}")
+        hint = nearest(name, (*names(), *spaces()))
+        raise InputError(f"no pipeline {name!r} in the library; {hint}")
     return _FOLDER / f"{name}.yaml"
 
 

@@ -1,8 +1,8 @@
 """Search spaces: a pipeline with holes where values would stand.
 
-    space = open_space(Path("space.yaml"))
-    print(space.size, space.holes)
-    print(space.close(space.random(Random(0))).text)
+space = open_space(Path("space.yaml"))
+print(space.size, space.holes)
+print(space.close(space.random(Random(0))).text)
 """
 
 from __future__ import annotations

@@ -127,7 +127,9 @@ def _accounts(value: Any) -> frozenset[str]:
     return found | {named} if isinstance(named, str) else found
 
 
-def chosen(holes: Sequence[Hole], shorts: Mapping[str, str], choice: Choice) -> list[tuple[str, str]]:
+def chosen(
+    holes: Sequence[Hole], shorts: Mapping[str, str], choice: Choice
+) -> list[tuple[str, str]]:
     """What was chosen for each hole that exists, by its short name."""
     return [
         (shorts[hole.name], hole.told(choice[hole.name])) for hole in holes if hole.name in choice

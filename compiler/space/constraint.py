@@ -75,6 +75,4 @@ class Size(Constraint):
 
 def sums(groups: tuple[Group, ...], choice: Choice) -> Sums:
     """How many items of each subset are chosen."""
-    return {
-        group.name: sum(bool(choice.get(hole, 0)) for hole in group.holes) for group in groups
-    }
+    return {group.name: sum(bool(choice.get(hole, 0)) for hole in group.holes) for group in groups}

@@ -28,7 +28,7 @@ _Due: TypeAlias = "Sequence[tuple[Constraint, int]]"
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """Values of a hole, `size` of them from `first` on, that lead to the same key; None is no hole."""
+    """Values of a hole, `size` of them from `first` on, that lead to the same key; None: no hole."""
 
     first: int | None
     size: int

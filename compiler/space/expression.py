@@ -16,7 +16,22 @@ from typing import Any, Final, TypeAlias
 
 from .hole import Choice, Hole, When
 
-__all__ = ["MISSING", "All", "Any_", "Compare", "Constant", "Count", "Expression", "Missing", "Not", "Present", "Sums", "Total", "Value", "holds"]
+__all__ = [
+    "MISSING",
+    "All",
+    "Any_",
+    "Compare",
+    "Constant",
+    "Count",
+    "Expression",
+    "Missing",
+    "Not",
+    "Present",
+    "Sums",
+    "Total",
+    "Value",
+    "holds",
+]
 
 Sums: TypeAlias = "Mapping[str, int]"
 """How many items are chosen, by the name of the subset."""

@@ -27,8 +27,8 @@ class Hole:
     name: str
     """Its path in the file, with dots; unique."""
     options: tuple[Json, ...] = ()
-    """What is chosen among; steps are told by their operators. `(False, True)` is absent or present.
-    Empty for a range."""
+    """What is chosen among; steps are told by their operators. `(False, True)` is absent or
+    present. Empty for a range."""
     low: float | int | None = None
     high: float | int | None = None
     """The bounds of a range, both included; whole numbers alone where both are whole."""

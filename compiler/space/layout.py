@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import ChainMap
 from collections.abc import Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias, Union
+from typing import Any, TypeAlias
 
 from ..graph import INPUT, QUESTION
 from ..op import Source
@@ -14,9 +14,11 @@ from ..source import Entry, Located
 
 __all__ = ["Laid", "Turned", "is_source", "lay_out", "words"]
 
-Turned: TypeAlias = "dict[str, tuple[Entry, Union[Located, tuple[str, ...], tuple[Turned, ...], None]]]"
-"""Steps by name: a step; what one that is absent reads, None for the step before it; or the turns of
-one that repeats."""
+Turned: TypeAlias = (
+    "dict[str, tuple[Entry, Union[Located, tuple[str, ...], tuple[Turned, ...], None]]]"
+)
+"""Steps by name: a step; what one that is absent reads, None for the step before it; or the turns
+of one that repeats."""
 
 _Names: TypeAlias = "tuple[str, ...]"
 
@@ -90,9 +92,7 @@ class _Layout:
         self.before = tuple(_meant(reads, means))
         return self.before
 
-    def _present(
-        self, name: str, entry: Entry, step: Located, means: Mapping[str, _Names]
-    ) -> None:
+    def _present(self, name: str, entry: Entry, step: Located, means: Mapping[str, _Names]) -> None:
         told = step.value.get("from") if isinstance(step.value, dict) else None
         if told is not None:
             named = words(told.node)

@@ -30,9 +30,14 @@ class Range:
     @property
     def whole(self) -> bool:
         """Whether its numbers are whole."""
-        return isinstance(self.low, int) and isinstance(self.high, int) and type(self.step) in (
-            int,
-            type(None),
+        return (
+            isinstance(self.low, int)
+            and isinstance(self.high, int)
+            and type(self.step)
+            in (
+                int,
+                type(None),
+            )
         )
 
     @property
@@ -49,7 +54,7 @@ class Range:
 
 
 def range_of(written: Any, most: int) -> Range:
-    """The range that a mapping with `between:` says, with at most so many steps. Raises BadRange."""
+    """The range that a mapping with `between:` says, of at most so many steps. Raises BadRange."""
     bounds = written["between"]
     if not isinstance(bounds, list) or len(bounds) != 2 or not all(map(_is_number, bounds)):
         raise BadRange("`between:` takes two numbers: [low, high]", "between")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,13 @@ from pydantic import ValidationError
 
 from ..build.faults import Faults, explain
 from ..errors import SpecError
-from ..holes import TABLES
 from ..source import Document, parse, read
-from .constraint import Constraint, Size, Where
-from .read import Reader
+from .constraint import Constraint, Size, Where, sums
+from .hole import Choice
+from .read import Group, Reader
 from .search import SearchSpec
 from .space import Space
-from .where import BadExpression, Known, expression
+from .where import BadExpression, Known, expression, without_table
 
 __all__ = ["open_space", "parse_space", "space_of"]
 
@@ -46,6 +47,10 @@ def space_of(document: Document, folder: Path) -> Space:
     known = Known(reader.holes, reader.groups, reader.times, reader.steps)
     groups = tuple(reader.groups.values())
     wheres = () if faults.found else tuple(_wheres(faults, known))
+    if not faults.found:
+        for name, path in reader.conditions.items():
+            if made := _condition(faults, path, known):
+                reader.checks[name] = _check(made, groups)
     search = _search(faults)
     if faults.found:
         raise SpecError(faults.found)
@@ -72,20 +77,30 @@ def _wheres(faults: Faults, known: Known) -> Iterator[Constraint]:
     if not isinstance(lines, list):
         faults.add("where", "`where:` takes a list of conditions", ("where",))
         return
-    for place, line in enumerate(lines):
-        path = ("where", place)
-        if not isinstance(line, str):
-            hint = "such as `drafts.n >= 4`"
-            faults.add("where", "a condition is a text", path, hint)
-            continue
-        try:
-            made = Where(line, expression(line, known))
-        except BadExpression as error:
-            faults.at("where", str(error), _span(faults, path, line, error), error.hint)
-            continue
-        if not made.needs() and not made.counts():
-            faults.add("where", "this condition says nothing of any hole", path)
-        yield made
+    for place in range(len(lines)):
+        if made := _condition(faults, ("where", place), known):
+            yield made
+
+
+def _condition(faults: Faults, path: tuple[str | int, ...], known: Known) -> Where | None:
+    """The condition at a path; a fault for what is none."""
+    node = faults.document.node(path)
+    line = None if node is None else node.value
+    if not isinstance(line, str):
+        faults.add("where", "a condition is a text", path, "such as `drafts.n >= 4`")
+        return None
+    try:
+        made = Where(line, expression(line, known))
+    except BadExpression as error:
+        faults.at("where", str(error), _span(faults, path, line, error), error.hint)
+        return None
+    if not made.needs() and not made.counts():
+        faults.add("where", "this condition says nothing of any hole", path)
+    return made
+
+
+def _check(condition: Where, groups: tuple[Group, ...]) -> Callable[[Choice], bool]:
+    return lambda choice: condition.told.value(choice, sums(groups, choice)) is True
 
 
 def _span(faults: Faults, path: tuple[str | int, ...], line: str, error: BadExpression) -> Any:
@@ -110,11 +125,6 @@ def _search(faults: Faults) -> SearchSpec | None:
 
 
 def _shorts(holes: Iterable[str], others: Iterable[str]) -> dict[str, str]:
-    """Each name without the table that it stands in, where that is the end of no other name."""
-    names = [*holes, *others]
-    made = {}
-    for name in holes:
-        table, _, rest = name.partition(".")
-        same = [other for other in names if other == rest or other.endswith(f".{rest}")]
-        made[name] = rest if table in TABLES and same == [name] else name
-    return made
+    """Each name without the table that it stands in, where no other has the same left."""
+    short = Counter(map(without_table, (*holes, *others)))
+    return {name: name if short[without_table(name)] > 1 else without_table(name) for name in holes}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -11,7 +11,20 @@ from ..source import Entry, Located
 from .hole import Choice
 from .layout import Laid, Turned, lay_out
 
-__all__ = ["Fixed", "Items", "Maybe", "Number", "Part", "Pick", "Prefix", "Some", "Steps", "Table", "Turns"]
+__all__ = [
+    "Fixed",
+    "Given",
+    "Items",
+    "Maybe",
+    "Number",
+    "Part",
+    "Pick",
+    "Prefix",
+    "Some",
+    "Steps",
+    "Table",
+    "Turns",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +106,20 @@ class Maybe(Part):
 
 
 @dataclass(frozen=True, slots=True)
+class Given(Part):
+    """A value that is there where a condition on holes holds. The condition is looked up by `name`
+    in `conditions`, since it may name holes that come later; `reads` is as in `Maybe`."""
+
+    name: str
+    conditions: Mapping[str, Callable[[Choice], bool]]
+    part: Part
+    reads: tuple[str, ...] | None = None
+
+    def fill(self, choice: Choice) -> Located | None:
+        return self.part.fill(choice) if self.conditions[self.name](choice) else None
+
+
+@dataclass(frozen=True, slots=True)
 class Some(Part):
     """Some of several values; each has a hole of its own."""
 
@@ -164,7 +191,7 @@ def _reads(part: Part, choice: Choice) -> tuple[str, ...] | None:
     """What an absent step reads; None for the step before it."""
     if isinstance(part, Pick):
         return _reads(part.parts[int(choice[part.hole])], choice)
-    return part.reads if isinstance(part, Maybe) else None
+    return part.reads if isinstance(part, Maybe | Given) else None
 
 
 def _list(node: Located, parts: tuple[Part, ...], choice: Choice) -> Located:

@@ -12,10 +12,10 @@ from ..build.faults import Faults
 from ..graph import INPUT, QUESTION
 from ..holes import LITERAL, OPEN_KEYS, TABLES, form
 from ..source import Entry, Located
-from .hole import Hole, When
+from .hole import Choice, Hole, When
 from .layout import is_source, words
 from .numbers import BadRange, Range, range_of
-from .parts import Fixed, Items, Maybe, Number, Part, Pick, Prefix, Some, Steps, Table, Turns
+from .parts import Fixed, Given, Items, Maybe, Number, Part, Pick, Prefix, Some, Steps, Table, Turns
 
 __all__ = ["MOST_HOLES", "MOST_OPTIONS", "Group", "Reader"]
 
@@ -52,6 +52,10 @@ class Reader:
     """The hole that says how often, by the name of a repeated step."""
     steps: dict[str, When] = field(default_factory=dict)
     """When each step exists, by its name in dots."""
+    conditions: dict[str, Path] = field(default_factory=dict)
+    """Where the condition stands of what is there only `if` it holds, by its name."""
+    checks: dict[str, Callable[[Choice], bool]] = field(default_factory=dict)
+    """The conditions, once they can be read."""
     _when: When = ()
 
     def read(self, root: Located) -> Part:
@@ -94,7 +98,11 @@ class Reader:
         if key == "steps":
             entries = self._steps(node, path, name)
             before = INPUT if len(path) > 1 else ""
-            return Fixed(node) if _fixed(p for _, p in entries.values()) else Steps(node, entries, before)
+            return (
+                Fixed(node)
+                if _fixed(p for _, p in entries.values())
+                else Steps(node, entries, before)
+            )
         return self._table(node, path, name)
 
     def _steps(self, node: Located, path: Path, name: str) -> dict[str, tuple[Entry, Part]]:
@@ -107,25 +115,39 @@ class Reader:
             else:
                 part = self._part(entry.node, (*path, key), f"{name}.{key}")
             entries[key] = (entry, part)
+        self._check_names(entries, path)
         return entries
 
+    def _check_names(self, entries: Mapping[str, tuple[Entry, Part]], path: Path) -> None:
+        """A fault for each step that is called as one of a turn will be."""
+        laid = {
+            f"{name}_{turn}_{inner}"
+            for name, (_, part) in entries.items()
+            if isinstance(part, Turns)
+            for turn, steps in enumerate(part.turns, 1)
+            for inner in steps
+        }
+        for name in laid & entries.keys():
+            told = f"a step of a repetition will be called {name!r}, too"
+            self.faults.add("step-name", told, (*path, name), key=True)
+
     def _choose(self, node: Located, path: Path, name: str) -> Part:
-        options = _entry(node, "choose")
-        at = (*path, "choose")
-        if not isinstance(options.value, tuple) or not options.value:
+        listed, at = _entry(node, "choose"), (*path, "choose")
+        if not isinstance(listed.value, tuple | dict) or not listed.value:
             self.faults.add("hole", "`choose:` takes a list of what is chosen among", at)
             return Fixed(node)
-        plain = [option.plain() for option in options.value]
-        for place, option in enumerate(plain):
-            if _same(option, plain[:place]):
-                self.faults.add("hole", "this option is there twice", (*at, place))
-        labels = _labels(options.value)
+        options, labels, places = _options(listed)
+        plain = [option.plain() for option in options]
+        for place, written in enumerate(plain):
+            if _same(written, plain[:place]):
+                self.faults.add("hole", "this option is there twice", (*at, places[place]))
         hole = self._hole(name, "choose", node, options=labels)
         parts = []
-        for place, option in enumerate(options.value):
-            word = labels[place] if _is_step(option) and isinstance(labels[place], str) else place
+        for place, option in enumerate(options):
+            named = isinstance(listed.value, dict) or _is_step(option)
+            word = labels[place].replace(" ", "_") if named else place
             with self._within(hole, place):
-                parts.append(self._part(option, (*at, place), f"{name}.{word}"))
+                parts.append(self._part(option, (*at, places[place]), f"{name}.{word}"))
         return Pick(node, hole, tuple(parts))
 
     def _between(self, node: Located, path: Path, name: str) -> Part:
@@ -140,6 +162,8 @@ class Reader:
 
     def _optional(self, node: Located, path: Path, name: str) -> Part:
         inner = _entry(node, "optional")
+        if isinstance(node.value, dict) and "if" in node.value:
+            return self._given(node, path, name)
         hole = self._hole(name, "optional", node, options=(False, True))
         with self._within(hole, True):
             if name in self.steps:
@@ -147,15 +171,31 @@ class Reader:
             part = self._part(inner, (*path, "optional"), name)
         return Maybe(node, hole, part, self._read_by(inner, (*path, "optional")))
 
+    def _given(self, node: Located, path: Path, name: str) -> Part:
+        """What is there exactly where a condition holds: no hole."""
+        inner, at = _entry(node, "optional"), (*path, "optional")
+        before = len(self.holes)
+        part = self._part(inner, at, name)
+        if len(self.holes) > before:
+            told = "what stands under an `if:` is not open: its conditions are those of `where:`"
+            self.faults.add("hole", told, at)
+        unique = f"{name}.if{len(self.conditions)}"
+        self.conditions[unique] = (*path, "if")
+        return Given(node, unique, self.checks, part, self._read_by(inner, at))
+
     def _read_by(self, node: Located, path: Path) -> tuple[str, ...] | None:
         """What a step reads that may be absent; None for the step before it."""
         if form(node) == "choose":
-            options = _entry(node, "choose").value
-            listed = options if isinstance(options, tuple) else ()
-            read = {self._read_by(option, (*path, "choose", n)) for n, option in enumerate(listed)}
+            options = _entry(node, "choose")
+            if not isinstance(options.value, tuple | dict):
+                return None
+            pairs = zip(*_options(options)[::2], strict=True)
+            read = {self._read_by(option, (*path, "choose", place)) for option, place in pairs}
             if len(read) > 1:
-                told = "these steps read different things, so it is not known what to read without them"
-                self.faults.add("hole", told, path, "write the same `from:` in each")
+                message = (
+                    "what to read without these steps is not known: they read different things"
+                )
+                self.faults.add("hole", message, path, "write the same `from:` in each")
             return next(iter(read), None)
         if not isinstance(node.value, dict) or "op" not in node.value:
             return None
@@ -200,7 +240,9 @@ class Reader:
             if found is None:
                 return 0, most
             if not found.whole or found.step is not None or found.log:
-                self.faults.add("hole", "the sizes of a subset are whole numbers, all between two", at)
+                self.faults.add(
+                    "hole", "the sizes of a subset are whole numbers, all between two", at
+                )
                 return 0, most
             low, high = int(found.low), int(found.high)
         else:
@@ -216,7 +258,9 @@ class Reader:
     def _take(self, node: Located, path: Path, name: str) -> Part:
         listed = _entry(node, "of")
         if not isinstance(listed.value, tuple) or not listed.value:
-            self.faults.add("hole", "`of:` takes the list of which the first are taken", (*path, "of"))
+            self.faults.add(
+                "hole", "`of:` takes the list of which the first are taken", (*path, "of")
+            )
             return Fixed(node)
         most = len(listed.value)
         told = self._whole(_entry(node, "take"), (*path, "take"), name, 0, most, "items")
@@ -237,7 +281,12 @@ class Reader:
                 known = "known: same, steps, times"
                 self.faults.add("unknown-key", f"unknown key {key!r}", (*at, key), known, key=True)
         steps = keys["steps"].node if "steps" in keys else None
-        if "times" not in keys or steps is None or not isinstance(steps.value, dict) or not steps.value:
+        if (
+            "times" not in keys
+            or steps is None
+            or not isinstance(steps.value, dict)
+            or not steps.value
+        ):
             self.faults.add("hole", "`repeat:` takes `times:` and `steps:`", at)
             return Fixed(node)
         same = keys["same"].node.value if "same" in keys else False
@@ -318,8 +367,8 @@ class Reader:
     def _within(self, hole: str, chosen: int | bool | tuple[int, ...]) -> Iterator[None]:
         """What is read meanwhile exists only under this choice."""
         before = self._when
-        everywhere = isinstance(chosen, tuple) and hole and (
-            len(chosen) == len(self.holes[hole].options)
+        everywhere = (
+            isinstance(chosen, tuple) and hole and (len(chosen) == len(self.holes[hole].options))
         )
         if hole and not everywhere:
             only = chosen[0] if isinstance(chosen, tuple) and len(chosen) == 1 else chosen
@@ -363,6 +412,18 @@ def _same(value: Any, others: list[Any]) -> bool:
 
 def _is_step(node: Located) -> bool:
     return isinstance(node.value, dict) and "op" in node.value
+
+
+def _options(
+    listed: Located,
+) -> tuple[tuple[Located, ...], tuple[Any, ...], tuple[str | int, ...]]:
+    """What is chosen among, what each is called, and where each stands: options have names of their
+    own in a mapping."""
+    if isinstance(listed.value, dict):
+        names = tuple(listed.value)
+        return tuple(entry.node for entry in listed.value.values()), names, names
+    assert isinstance(listed.value, tuple)
+    return listed.value, _labels(listed.value), tuple(range(len(listed.value)))
 
 
 def _labels(options: tuple[Located, ...]) -> tuple[Any, ...]:

@@ -67,9 +67,12 @@ class SearchSpec(_Frozen):
     """What the dataset's own columns are called, by what they are here."""
     metric: str | Mapping[str, Any] | None = None
     """How an answer is scored; the dataset's own if left out."""
-    objective: Annotated[
-        tuple[Objective, ...], BeforeValidator(_listed), Field(min_length=1, max_length=4)
-    ] | None = None
+    objective: (
+        Annotated[
+            tuple[Objective, ...], BeforeValidator(_listed), Field(min_length=1, max_length=4)
+        ]
+        | None
+    ) = None
     """One objective, or several of which the front is sought; the metric if left out."""
     budget: SearchBudget = SearchBudget()
     trials: Annotated[int, Field(ge=1)] | None = None

@@ -7,8 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import NoReturn
-
+from ..holes import TABLES
 from ..names import nearest
 from .expression import (
     All,
@@ -25,7 +24,7 @@ from .expression import (
 from .hole import Hole, When
 from .read import Group
 
-__all__ = ["BadExpression", "Known", "expression"]
+__all__ = ["BadExpression", "Known", "expression", "without_table"]
 
 _LONGEST = 1000
 _DEEPEST = 50
@@ -64,7 +63,8 @@ class BadExpression(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What an expression may name: by its whole path, or by as much of the end of it as is unique."""
+    """What an expression may name: by its whole path, by its path without `steps`, or by as much of
+    the end of it as is unique."""
 
     holes: Mapping[str, Hole]
     groups: Mapping[str, Group] = field(default_factory=dict)
@@ -104,17 +104,24 @@ def expression(text: str, known: Known) -> Expression:
     return _Parser(text, hidden, known).made(tree.body)
 
 
+def without_table(name: str) -> str:
+    """A name without `steps` or `models` before it."""
+    table, _, rest = name.partition(".")
+    return rest if table in TABLES and rest else name
+
+
 def _full(word: str, names: list[str]) -> str:
     """The name that a word stands for."""
     if word in names:
         return word
-    found = sorted({name for name in names if name.endswith(f".{word}")})
+    found = sorted({name for name in names if without_table(name) == word})
+    if len(found) != 1:
+        found = sorted({name for name in names if name.endswith(f".{word}")})
     if len(found) == 1:
         return found[0]
     if found:
         raise LookupError(f"{word!r} may be {' or '.join(found[:4])}", "write more of its name")
-    ends = {".".join(name.split(".")[-most:]) for name in names for most in (1, 2, 3)}
-    raise LookupError(f"no hole {word!r}", nearest(word, ends | set(names)))
+    raise LookupError(f"no hole {word!r}", nearest(word, map(without_table, names)))
 
 
 class _Parser:
@@ -128,7 +135,7 @@ class _Parser:
         """The part of the condition that a part of Python's tree says."""
         self._depth += 1
         if self._depth > _DEEPEST:
-            self._fail(node, "this is nested too deep")
+            raise self._wrong(node, "this is nested too deep")
         try:
             return self._made(node)
         finally:
@@ -152,17 +159,20 @@ class _Parser:
                 return self._called(node)
             case ast.Constant(value=bool() | int() | float() | str()):
                 return Constant(node.value)
-            case ast.Name() if node.id in _WORDS:
-                return Constant(_WORDS[node.id])
             case ast.Name():
-                return self._named(node, present=False)
+                return self._word(node)
         hint = "known: and, or, not, comparisons, +, -, *, min(…), max(…), present(…)"
-        self._fail(node, "this cannot stand in a condition", hint)
+        raise self._wrong(node, "this cannot stand in a condition", hint)
+
+    def _word(self, node: ast.Name) -> Expression:
+        if node.id in _WORDS:
+            return Constant(_WORDS[node.id])
+        return self._named(node, present=False)
 
     def _compared(self, node: ast.Compare) -> Expression:
         signs = tuple(_SIGNS.get(type(sign), "") for sign in node.ops)
         if "" in signs:
-            self._fail(node, "this comparison is not known", "known: ==, !=, <, <=, >, >=")
+            raise self._wrong(node, "this comparison is not known", "known: ==, !=, <, <=, >, >=")
         ordered = any(sign not in ("==", "!=") for sign in signs)
         read = self._number if ordered else self.made
         return Compare(tuple(map(read, (node.left, *node.comparators))), signs)
@@ -172,13 +182,13 @@ class _Parser:
         name = node.func.id
         if node.keywords or not node.args or name not in ("present", "min", "max"):
             hint = nearest(name, ("present", "min", "max"))
-            self._fail(node.func, f"no function {name!r}", hint)
+            raise self._wrong(node.func, f"no function {name!r}", hint)
         if name != "present":
             parts = tuple(map(self._number, node.args))
             return Total(parts, name) if len(parts) > 1 else parts[0]
         (what, *more) = node.args
         if more or not isinstance(what, ast.Name):
-            self._fail(node, "`present` takes the name of a step or a hole")
+            raise self._wrong(node, "`present` takes the name of a step or a hole")
         return self._named(what, present=True)
 
     def _named(self, node: ast.Name, *, present: bool) -> Expression:
@@ -187,17 +197,17 @@ class _Parser:
             return self._known.present(word) if present else self._known.value(word)
         except LookupError as error:
             message, hint = error.args
-            self._fail(node, message, hint)
+            raise self._wrong(node, message, hint) from None
 
     def _number(self, node: ast.expr) -> Expression:
         made = self.made(node)
         if not made.numeric:
-            self._fail(node, "this is not always a number", "texts can only be equal or not")
+            raise self._wrong(node, "this is not always a number", "texts can only be equal or not")
         return made
 
-    def _fail(self, node: ast.expr, message: str, hint: str = "") -> NoReturn:
+    def _wrong(self, node: ast.expr, message: str, hint: str = "") -> BadExpression:
         start = len(self._bytes[: node.col_offset].decode())
         end = len(self._bytes[: node.end_col_offset or 0].decode())
         one_line = node.lineno == 1 and node.end_lineno == 1
         column, width = (start, end - start) if one_line else (0, len(self._text))
-        raise BadExpression(message, column, max(1, width), hint)
+        return BadExpression(message, column, max(1, width), hint)

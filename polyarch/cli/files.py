@@ -18,12 +18,12 @@ def pipeline_file(word: str) -> Path:
     file = Path(word)
     if file.exists():
         return file
-    from ..pipelines import names, path
+    from ..pipelines import names, path, spaces
 
-    if word in names():
+    if word in (*names(), *spaces()):
         return path(word)
     beside = [str(found) for found in _beside(file)]
-    hint = nearest(word, [*names(), *beside])
+    hint = nearest(word, [*names(), *spaces(), *beside])
     raise InputError(f"no file and no pipeline of the library is called {word!r}; {hint}")
 
 

@@ -13,8 +13,10 @@ from pydantic.json_schema import models_json_schema
 from ..compiler.nested import Nested
 from ..compiler.regions import REGIONS
 from ..compiler.registry import operator, operator_names
+from ..compiler.space import SearchSpec
 from ..compiler.spec import Allowance, Spec
 from .fields import abouts
+from .holes import opened
 
 __all__ = ["command", "pipeline_schema"]
 
@@ -58,10 +60,13 @@ def command() -> None:
 
 
 def pipeline_schema() -> Mapping[str, Any]:
-    """The JSON Schema of a pipeline file: a step is one of the operators, with its arguments."""
+    """The JSON Schema of a pipeline file: a step is one of the operators, with its arguments.
+
+    A hole may stand wherever a value does.
+    """
     ops: dict[str, type[BaseModel]] = {name: operator(name) for name in operator_names()}
     ops |= {"pipeline": Nested, **REGIONS}
-    models: list[type[BaseModel]] = [Spec, Allowance, *ops.values()]
+    models: list[type[BaseModel]] = [Spec, Allowance, SearchSpec, *ops.values()]
     refs, shared = models_json_schema([(m, "validation") for m in models], title="polyarch")
     defs = shared["$defs"]
     for model in models:
@@ -74,16 +79,19 @@ def pipeline_schema() -> Mapping[str, Any]:
     }
     root = _named(defs, refs[Spec, "validation"])
     _shorten(root)
+    objective = _named(defs, refs[SearchSpec, "validation"])["properties"]["objective"]
+    objective["anyOf"].append({"$ref": "#/$defs/Objective"})
     step = {"oneOf": [{"$ref": f"#/$defs/{name}"} for name in steps]}
     root["properties"]["steps"]["additionalProperties"] = step
     for held in ("Body", "Stage", "step.loop", "step.map"):
         _hold_steps({**defs, **steps}[held], step)
-    return {
+    whole = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **root,
         "title": "polyarch pipeline",
-        "$defs": dict(sorted({**defs, **steps}.items())),
+        "$defs": {**defs, **steps},
     }
+    return opened(whole, refs[SearchSpec, "validation"])
 
 
 def _hold_steps(schema: Mapping[str, Any], step: Mapping[str, Any]) -> None:
