@@ -24,7 +24,7 @@ class Account(Ledger):
     Nothing is sent that was not leased before, and a lease is in the record before it is used.
     """
 
-    __slots__ = ("_began", "_held", "_limits", "_open", "_record", "_share", "_whole")
+    __slots__ = ("_began", "_held", "_limits", "_open", "_record", "_share", "_started", "_whole")
 
     def __init__(self, record: Record, limits: Limits) -> None:
         """Inside an event loop, whose clock counts the seconds from now on."""
@@ -32,7 +32,8 @@ class Account(Ledger):
         self._record = record
         self._whole = self._limits = limits
         self._share = 1.0
-        self._began = get_running_loop().time() - record.seconds()
+        self._started = get_running_loop().time()
+        self._began = self._started - record.seconds()
         self._open = tuple(unit for unit in _UNITS if getattr(limits, unit) is not None)
         self._held = Amounts()
         self.limited = bool(self._open)
@@ -57,6 +58,11 @@ class Account(Ledger):
         seconds = self._whole.seconds
         self._due = None if seconds is None else self._began + seconds * self._share
         return self._due
+
+    @property
+    def seconds(self) -> float:
+        """For how long this process has been at work."""
+        return get_running_loop().time() - self._started
 
     @property
     def over(self) -> bool:

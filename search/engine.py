@@ -10,8 +10,10 @@ from typing import Protocol
 
 from ..compiler.errors import BudgetExhausted, PlanRefused, PolyarchError
 from ..compiler.plan import plan
+from ..compiler.price import Cost
 from ..compiler.space import Choice, Closed
 from ..runtime.context import first_error
+from .aim import Unit
 from .examiner import Examines, Prepared
 from .history import History
 from .lineage import Banked
@@ -24,6 +26,9 @@ __all__ = ["Closes", "Engine", "Openings", "rungs"]
 
 _TRIES = 16
 """How often a strategy is asked again for a point that was not tried."""
+_THROUGH = 3
+"""So many trials that came through make the next ones be asked more."""
+_RAISED = 3
 _REFUSED = 500
 """Points refused with none that could run between them, after which no other is expected."""
 
@@ -47,9 +52,13 @@ def rungs(first: int, last: int) -> list[int]:
 class Openings:
     """Points of a space made ready, each once; those that cannot run, with the reason."""
 
-    def __init__(self, space: Closes, examiner: Examines) -> None:
+    def __init__(
+        self, space: Closes, examiner: Examines, caps: Sequence[tuple[Unit, float]] = ()
+    ) -> None:
+        """`caps` is what a question may cost: a pipeline that costs more at its least is refused."""
         self._space = space
         self._examiner = examiner
+        self._caps = tuple(caps)
         self._made: dict[str, Prepared | PolyarchError] = {}
 
     def __call__(self, choice: Choice) -> Prepared:
@@ -58,13 +67,24 @@ class Openings:
         if key not in self._made:
             try:
                 closed = self._space.close(choice)
-                self._made[key] = self._examiner.prepare(closed.text, plan(closed.graph))
+                made = plan(closed.graph)
+                self._refuse(made.total)
+                self._made[key] = self._examiner.prepare(closed.text, made)
             except PolyarchError as error:
                 self._made[key] = error
         made = self._made[key]
         if isinstance(made, PolyarchError):
             raise made
         return made
+
+
+    def _refuse(self, cost: Cost) -> None:
+        for unit, cap in self._caps:
+            least = getattr(cost, unit).low if unit != "seconds" else 0
+            if least > cap:
+                raise PlanRefused(
+                    f"a question costs at least {least:,g} {unit}, and may cost {cap:,g}"
+                )
 
 
 class Engine:
@@ -82,12 +102,13 @@ class Engine:
         rng: Random,
         most: int,
         trials: int | None = None,
+        caps: Sequence[tuple[Unit, float]] = (),
         spent: Callable[[], Amounts | None] = lambda: None,
         over: Callable[[], bool] = lambda: False,
         changed: Callable[[Trial], None] = lambda trial: None,
     ) -> None:
         """`most` is how many questions a trial is asked at most, `trials` how many points are
-        tried; `spent` says what this process spent when nothing is under way, `over` whether the
+        tried; `caps` is what a question may cost on average; `spent` says what this process spent when nothing is under way, `over` whether the
         time is; `changed` is told of every step of a trial."""
         self.history = history
         self.banked = Banked()
@@ -98,7 +119,9 @@ class Engine:
         self._race = race
         self._rng = rng
         self._rungs = rungs(race.least, most)
+        self._level = self._rungs[min(1, len(self._rungs) - 1)]
         self._trials = trials
+        self._caps = tuple(caps)
         self._spent = spent
         self._over = over
         self._changed = changed
@@ -122,6 +145,8 @@ class Engine:
         """Try points, `workers` at once; why it ended. `warm` are tried before the strategy is
         asked. Raises `PlanRefused` if no point can run, and `Outage`."""
         self._catch_up()
+        reached = max((len(trial.marks) for trial in self.history), default=0)
+        self._level = max([self._level, *(rung for rung in self._rungs if rung <= reached)])
         self._left = self._record.abandoned()
         coming = [choice for choice in warm if choice not in self.history]
         why = ""
@@ -136,7 +161,7 @@ class Engine:
                     if trial is not None:
                         await self._follow(trial, strategy)
                 except BudgetExhausted as error:
-                    why = why or str(error)
+                    why = why or ("the time of the search is over" if self._over() else str(error))
 
         try:
             async with asyncio.TaskGroup() as group:
@@ -144,8 +169,35 @@ class Engine:
                     group.create_task(work())
         except BaseExceptionGroup as errors:
             raise first_error(errors) from None
+        self.settle()
         self._refuse_if_nothing_ran()
         return why
+
+    async def confirm(self, count: int, finalists: int = 8) -> None:
+        """Ask the likely best more questions, up to so many: twice as many each time, and fewer
+        trials. Who looks best after that was asked more, not only luckier.
+
+        Where the budget is spent on the way, it ends with what there is.
+        """
+        alone = len(self.history.aims) == 1
+        entered = self._entered(finalists)
+        reached = max((len(trial.marks) for trial in entered), default=count)
+        try:
+            while True:
+                for trial in entered:
+                    if len(trial.marks) < reached:
+                        self.keep(await self.extend(trial, min(reached, count)))
+                if reached >= count:
+                    return
+                reached = min(count, 2 * reached)
+                finalists = max(2 if alone else 4, finalists * 3 // 4)
+                entered = self._entered(finalists)
+        except BudgetExhausted:
+            self.settle()
+
+    def _entered(self, count: int) -> list[Trial]:
+        alone = len(self.history.aims) == 1
+        return (self.history.ranked() if alone else self.history.front)[:count]
 
     async def extend(self, trial: Trial, count: int) -> Trial:
         """Ask a trial more questions, up to so many in all."""
@@ -162,6 +214,18 @@ class Engine:
         self.history.add(trial)
         self._record.save(trial, self._spent())
         self._changed(trial)
+
+    def settle(self) -> None:
+        """Write down what was spent."""
+        if (spent := self._spent()) is not None:
+            self._record.settle(spent)
+
+    def _too_dear(self, trial: Trial) -> str:
+        """Which cost of a question is more than it may be."""
+        for unit, cap in self._caps:
+            if (cost := trial.cost(unit)) > cap * (1 + 1e-9):
+                return f"a question costs {cost:,.4g} {unit}, and may cost {cap:,g}"
+        return ""
 
     async def _next(
         self, strategy: Strategy, coming: list[Choice]
@@ -211,18 +275,38 @@ class Engine:
         self._refused_in_row = 0
         self.history.add(trial)
         for rung in self._rungs:
+            if rung > self._level:
+                break
             trial = await self.extend(trial, rung)
             self.history.add(trial)
+            if told := self._too_dear(trial):
+                trial = trial.ended("costly", told)
+                break
             winner = self._race.lost_to(trial, self.history.front)
-            if winner is not None and rung < self._rungs[-1]:
+            if winner is not None:
                 told = f"behind trial {winner.number} after {len(trial.marks)} questions"
                 trial = trial.ended("dropped", told)
                 break
             self.keep(trial)
-        else:
+        if trial.state == "running":
             trial = trial.ended("done")
         self.keep(trial)
         strategy.tell(trial)
+        await self._raise()
+
+    async def _raise(self) -> None:
+        """Once several trials have come through, ask the best of them more from now on.
+
+        Early trials are so compared on few questions, and only those among whom few cannot tell
+        are asked many. (Hutter et al., 2011, call it intensification.)
+        """
+        through = [t for t in self.history if t.state == "done" and len(t.marks) >= self._level]
+        if len(through) < _THROUGH or self._level >= self._rungs[-1]:
+            return
+        self._level = self._rungs[self._rungs.index(self._level) + 1]
+        for trial in self.history.ranked()[:_RAISED]:
+            if len(trial.marks) < self._level:
+                self.keep(await self.extend(trial, self._level))
 
     def _catch_up(self) -> None:
         """Take in what others have done."""

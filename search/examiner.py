@@ -22,6 +22,7 @@ from ..compiler.model import Price
 from ..compiler.plan import Plan
 from ..compiler.registry import backend, model_info
 from ..compiler.spec import ModelSpec
+from ..evaluation.data import Item
 from ..runtime.events import Event
 from ..runtime.keys import allowed_keys, refuse_keys
 from ..runtime.ledger import BATCH, Ledger
@@ -32,7 +33,7 @@ from ..runtime.store import Store
 from .lineage import Lineage, lineage
 from .mark import Mark
 
-__all__ = ["Asked", "Examiner", "Examines", "Outage", "Prepared", "Scores"]
+__all__ = ["Examiner", "Examines", "Outage", "Prepared", "Scores"]
 
 _PASSING = (Unreachable, ServerFailed, TimedOut, RateLimited)
 """What says nothing of a pipeline: its model cannot be reached just now."""
@@ -41,19 +42,7 @@ _FIRST_WAIT = 5.0
 _LONGEST_WAIT = 60.0
 
 
-class Asked(Protocol):
-    """A question with its id; `evaluation.data.Item` is one."""
-
-    @property
-    def id(self) -> str:
-        """Tells it apart."""
-
-    @property
-    def question(self) -> object:
-        """What a pipeline takes."""
-
-
-Scores: TypeAlias = Callable[[Asked, Answer | None, str], Awaitable[float]]
+Scores: TypeAlias = Callable[[Item, Answer | None, str], Awaitable[float]]
 """The score of an answer to an item: canonical form and text."""
 
 
@@ -92,7 +81,7 @@ class Examiner:
 
     def __init__(
         self,
-        items: Sequence[Asked],
+        items: Sequence[Item],
         scores: Scores,
         *,
         account: Ledger,
@@ -123,16 +112,21 @@ class Examiner:
         self._session(plan)
         return Prepared(lineage(plan), plan, text)
 
-    async def ask(self, prepared: Prepared, places: Sequence[int]) -> Sequence[Mark]:
-        """The marks of the questions at these places, asked at once.
+    async def ask(
+        self, prepared: Prepared, places: Sequence[int], *, account: Ledger | None = None
+    ) -> Sequence[Mark]:
+        """The marks of the questions at these places, asked at once; charged to the account of the
+        search, or to another one.
 
-        Raises `BudgetExhausted` where the account of the search is spent; every reply that came
-        until then is in the bank.
+        Raises `BudgetExhausted` where the account is spent; every reply that came until then is in
+        the bank.
         """
         assert prepared.plan is not None
         session = self._session(prepared.plan)
-        prices = _prices(prepared.plan)
-        tasks = [asyncio.ensure_future(self._mark(session, prices, place)) for place in places]
+        prices, paying = _prices(prepared.plan), account or self._account
+        tasks = [
+            asyncio.ensure_future(self._mark(session, prices, paying, place)) for place in places
+        ]
         try:
             return await asyncio.gather(*tasks)
         finally:
@@ -172,10 +166,12 @@ class Examiner:
             self._opened[key] = made
         return self._opened[key]
 
-    async def _mark(self, session: Session, prices: Mapping[str, Price], place: int) -> Mark:
+    async def _mark(
+        self, session: Session, prices: Mapping[str, Price], account: Ledger, place: int
+    ) -> Mark:
         async with self._slots:
             meter = Meter(prices)
-            result = await self._answered(session, place, meter)
+            result = await self._answered(session, account, place, meter)
         if result.error is not None:
             return meter.mark(0.0, result, f"{result.error.code}: {result.error}")
         item, best = self._items[place], result.best
@@ -187,20 +183,22 @@ class Examiner:
             return meter.mark(None, result, f"the metric raised {type(error).__name__}: {error}")
         return meter.mark(score, result)
 
-    async def _answered(self, session: Session, place: int, meter: Meter) -> Result:
+    async def _answered(
+        self, session: Session, account: Ledger, place: int, meter: Meter
+    ) -> Result:
         """The result of a question; asked again while its model cannot be reached."""
         item, wait, waited = self._items[place], _FIRST_WAIT, 0.0
-        shaped = as_question(item.question, session.plan.graph.question, item.id)  # type: ignore[arg-type]
+        shaped = as_question(item.question, session.plan.graph.question, item.id)
         while True:
             meter.start()
             result = await session.ask(
-                shaped, seed=self._seed, listeners=[meter], batch=self._account, keep_going=True
+                shaped, seed=self._seed, listeners=[meter], batch=account, keep_going=True
             )
             meter.paid(result)
             passing = _passing(result.error)
             if passing is None:
                 return result
-            due = self._account.due()
+            due = account.due()
             left = None if due is None else due - asyncio.get_running_loop().time()
             if waited >= self._patience:
                 raise Outage(f"no reply for {waited:,.0f} seconds: {passing}") from result.error

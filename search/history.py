@@ -66,9 +66,11 @@ class History:
         return [trial for trial in self._trials.values() if trial.asked]
 
     def ranked(self, aim: Aim | None = None) -> list[Trial]:
-        """The trials that answered anything, the likely best first."""
+        """The trials that answered anything and are within the cost allowed, the likely best
+        first."""
         effects = self.effects(aim or self.aims[0])
-        return sorted(self.asked, key=lambda t: (-effects[t.key].shrunk, t.number))
+        allowed = [trial for trial in self.asked if trial.state != "costly"]
+        return sorted(allowed, key=lambda t: (-effects[t.key].shrunk, t.number))
 
     @property
     def leader(self) -> Trial | None:

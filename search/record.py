@@ -170,6 +170,15 @@ class Record:
         with self._db.transaction():
             self._touch(spent)
 
+    def opening(self) -> int:
+        """Note that the locked questions are opened now; how often they were, this time included."""
+        with self._db.transaction():
+            self._db.rows("INSERT INTO polyarch_opened VALUES (?, ?)", (self._name, self._now()))
+            counted = self._db.rows(
+                "SELECT count(*) FROM polyarch_opened WHERE study = ?", (self._name,)
+            )
+        return int(counted[0][0])
+
     def used(self) -> Amounts:
         """What everybody has leased and not given back, and spent."""
         return self._used()

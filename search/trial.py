@@ -13,9 +13,9 @@ from .mark import Mark
 
 __all__ = ["State", "Trial", "key_of", "mean"]
 
-State: TypeAlias = Literal["running", "done", "dropped", "refused"]
-"""`done` has answered every question of the search, `dropped` lost the race before, `refused` never
-asked anything."""
+State: TypeAlias = Literal["running", "done", "dropped", "costly", "refused"]
+"""`done` has answered every question of the search, `dropped` lost the race before, `costly`
+costs more than a question may, `refused` never asked anything."""
 
 
 def key_of(choice: Choice) -> str:

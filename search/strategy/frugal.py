@@ -48,7 +48,8 @@ class Frugal(Strategy):
             return None
         values, noise = self._values(history, asked)
         model = Gaussian(self._encoding([trial.choice for trial in asked]), values, noise)
-        known, _ = model(self._encoding([trial.choice for trial in asked]))
+        allowed = [trial.choice for trial in asked if trial.state != "costly"]
+        known, _ = model(self._encoding(allowed or [trial.choice for trial in asked]))
         mean, deviation = model(self._encoding(choices))
         hopes = improvement(mean, deviation, float(known.max()))
         return self._cheapest(choices, hopes)
@@ -78,6 +79,9 @@ class Frugal(Strategy):
         for aim in self.aims:
             effects = [history.effects(aim)[trial.key] for trial in asked]
             values = np.asarray([effect.value for effect in effects])
+            # What costs too much is as good as the worst.
+            costly = [trial.state == "costly" for trial in asked]
+            values = np.where(costly, values.min(), values)
             spread = max(1e-9, float(values.std())) if len(self.aims) > 1 else 1.0
             columns.append(values / spread)
             noises.append(np.asarray([effect.variance for effect in effects]) / spread**2)
