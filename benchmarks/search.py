@@ -10,10 +10,10 @@ Two spaces small enough to enumerate, so that the best point is known:
   points; the value is the share right less 0.001 for each call.
 
 Points are chosen by the items of `dev`, and regret is that on those of `test`: how much better the
-best point is there than the one chosen. `all of dev` is what choosing by all points and all questions
-of `dev` gives, so nothing can be expected to be better. Strategies other than `frugal` work as they
-were published: every trial asks all questions and pays for them. `frugal` races over the same
-questions and pays for a draw once.
+best point is there than the one chosen. `all of dev` is what choosing by all points and all
+questions of `dev` gives, so nothing can be expected to be better. Strategies other than `frugal`
+work as they were published: every trial asks all questions and pays for them. `frugal` races over
+the same questions and pays for a draw once.
 """
 
 from __future__ import annotations
@@ -368,7 +368,9 @@ def report(task: Task, names: Sequence[str], seeds: int, trials: int) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("recordings", type=Path)
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--trials", type=int, default=100)

@@ -119,14 +119,14 @@ class Account(Ledger):
         if unit not in self._open:
             return 0
         spent, held = getattr(self.paid, unit), getattr(self._reserved, unit)
-        needed = spent + held + getattr(wanted, unit)
-        return max(0, needed - float(getattr(self._held, unit)))
+        needed = float(spent + held + getattr(wanted, unit))
+        return max(0.0, needed - float(getattr(self._held, unit)))
 
     def _exhausted(self, unit: str, wanted: Reservation) -> BudgetExhausted:
         limit, left = getattr(self._limits, unit), getattr(self.left(), unit)
         return BudgetExhausted(
-            f"the search may spend {limit:,g} {unit} at this point; {left:,g} are left, and the next "
-            f"request may need {getattr(wanted, unit):,g}",
+            f"the search may spend {limit:,g} {unit} at this point; {left:,g} are left, and the "
+            f"next request may need {getattr(wanted, unit):,g}",
             account=BATCH,
         )
 

@@ -28,9 +28,7 @@ class Aim:
             return -float(getattr(mark, self.least))
         if mark.score is None:
             return None
-        return mark.score - sum(
-            worth * float(getattr(mark, unit)) for unit, worth in self.minus
-        )
+        return mark.score - sum(worth * float(getattr(mark, unit)) for unit, worth in self.minus)
 
     def over(self, marks: Sequence[Mark]) -> list[float | None]:
         """The values of several questions, in their order."""

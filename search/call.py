@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..compiler.errors import InputError
-from ..compiler.space import Space, open_space
+from ..compiler.space import SearchBudget, Space, open_space
 from ..evaluation.data import Dataset
 from ..evaluation.metrics import Metric
 from .found import Found
@@ -72,12 +72,12 @@ async def search_async(
     where = data if data is not None else told.data if told else None
     if where is None:
         raise InputError(f"{opened.name} names no data; say which")
-    budget = told.budget if told else None
+    budget = told.budget if told else SearchBudget()
     limits = Limits(
-        calls if calls is not None else budget and budget.calls,
-        tokens if tokens is not None else budget and budget.tokens,
-        usd if usd is not None else budget and budget.usd,
-        _seconds(minutes if minutes is not None else budget and budget.minutes),
+        calls if calls is not None else budget.calls,
+        tokens if tokens is not None else budget.tokens,
+        usd if usd is not None else budget.usd,
+        _seconds(minutes if minutes is not None else budget.minutes),
     )
     if limits == Limits() and trials is None and not (told and told.trials):
         raise InputError("a search needs an end: calls, tokens, usd, minutes or trials")

@@ -24,7 +24,8 @@ _TABLES = (
     "CREATE TABLE IF NOT EXISTS polyarch_owner (study TEXT NOT NULL, owner TEXT NOT NULL, "
     "began DOUBLE PRECISION NOT NULL, seen DOUBLE PRECISION NOT NULL, calls BIGINT NOT NULL, "
     "tokens BIGINT NOT NULL, usd DOUBLE PRECISION NOT NULL, PRIMARY KEY (study, owner))",
-    "CREATE TABLE IF NOT EXISTS polyarch_opened (study TEXT NOT NULL, at DOUBLE PRECISION NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS polyarch_opened (study TEXT NOT NULL, "
+    "at DOUBLE PRECISION NOT NULL)",
     "CREATE INDEX IF NOT EXISTS polyarch_trial_version ON polyarch_trial (study, version)",
 )
 
@@ -80,7 +81,7 @@ class Sqlite(Database):
 
     def rows(self, statement: str, values: Sequence[object] = ()) -> list[Row]:
         """Execute a statement."""
-        return self._db.execute(statement, tuple(values)).fetchall()  # type: ignore[arg-type]
+        return self._db.execute(statement, tuple(values)).fetchall()
 
     def close(self) -> None:
         """Close the file. Idempotent."""

@@ -55,7 +55,7 @@ class Openings:
     def __init__(
         self, space: Closes, examiner: Examines, caps: Sequence[tuple[Unit, float]] = ()
     ) -> None:
-        """`caps` is what a question may cost: a pipeline that costs more at its least is refused."""
+        """`caps` is what a question may cost: a pipeline that needs more is refused."""
         self._space = space
         self._examiner = examiner
         self._caps = tuple(caps)
@@ -67,16 +67,15 @@ class Openings:
         if key not in self._made:
             try:
                 closed = self._space.close(choice)
-                made = plan(closed.graph)
-                self._refuse(made.total)
-                self._made[key] = self._examiner.prepare(closed.text, made)
+                planned = plan(closed.graph)
+                self._refuse(planned.total)
+                self._made[key] = self._examiner.prepare(closed.text, planned)
             except PolyarchError as error:
                 self._made[key] = error
         made = self._made[key]
         if isinstance(made, PolyarchError):
             raise made
         return made
-
 
     def _refuse(self, cost: Cost) -> None:
         for unit, cap in self._caps:
@@ -108,8 +107,9 @@ class Engine:
         changed: Callable[[Trial], None] = lambda trial: None,
     ) -> None:
         """`most` is how many questions a trial is asked at most, `trials` how many points are
-        tried; `caps` is what a question may cost on average; `spent` says what this process spent when nothing is under way, `over` whether the
-        time is; `changed` is told of every step of a trial."""
+        tried; `caps` is what a question may cost on average; `spent` says what this process spent
+        when nothing is under way, `over` whether the time is; `changed` is told of every step of a
+        trial."""
         self.history = history
         self.banked = Banked()
         self._space = space
@@ -227,9 +227,7 @@ class Engine:
                 return f"a question costs {cost:,.4g} {unit}, and may cost {cap:,g}"
         return ""
 
-    async def _next(
-        self, strategy: Strategy, coming: list[Choice]
-    ) -> tuple[Trial | None, str]:
+    async def _next(self, strategy: Strategy, coming: list[Choice]) -> tuple[Trial | None, str]:
         """The next trial, or why there is none."""
         self._catch_up()
         if self._over():

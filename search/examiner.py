@@ -12,8 +12,10 @@ from ..compiler.answers import Answer
 from ..compiler.errors import (
     BackendError,
     BudgetExhausted,
+    MissingPackage,
     PolyarchError,
     RateLimited,
+    SandboxFailed,
     ServerFailed,
     TimedOut,
     Unreachable,
@@ -177,6 +179,8 @@ class Examiner:
         item, best = self._items[place], result.best
         try:
             score = await self._scores(item, best.answer if best else None, result.text)
+        except (BudgetExhausted, MissingPackage, SandboxFailed):
+            raise
         except PolyarchError as error:
             return meter.mark(None, result, f"{error.code}: {error}")
         except Exception as error:  # noqa: BLE001 -- a metric is anybody's code
@@ -241,9 +245,7 @@ class Meter:
 
     def mark(self, score: float | None, result: Result, error: str = "") -> Mark:
         """The mark of the answer."""
-        return Mark(
-            score, self._calls, self._tokens, self._usd, result.seconds, self._paid, error
-        )
+        return Mark(score, self._calls, self._tokens, self._usd, result.seconds, self._paid, error)
 
 
 def _passing(error: BaseException | None) -> BackendError | None:

@@ -1,7 +1,7 @@
 """A Gaussian process over encoded choices: what is expected of one, and how sure that is.
 
-Its covariance is a sum: a linear part for holes that add up, a squared-exponential one for what they
-do together. How much of each, and how far it reaches, is the likeliest of a few.
+Its covariance is a sum: a linear part for holes that add up, a squared-exponential one for what
+they do together. How much of each, and how far it reaches, is the likeliest of a few.
 """
 
 from __future__ import annotations
@@ -44,15 +44,13 @@ class Gaussian:
         self._told = best[1]
         covariance = self._covariance(squares, products, self._told)
         self._factor = np.linalg.cholesky(covariance + np.diag(noise + 1e-9))
-        self._weights = np.linalg.solve(
-            self._factor.T, np.linalg.solve(self._factor, self._left)
-        )
+        self._weights = np.linalg.solve(self._factor.T, np.linalg.solve(self._factor, self._left))
 
     def __call__(self, rows: Matrix) -> tuple[Matrix, Matrix]:
         """What is expected of encoded choices, and the standard deviations."""
         across = self._covariance(_squares(rows, self._rows), rows @ self._rows.T, self._told)
         mean = self._level + across @ self._weights
-        reach, share, scale = self._told
+        _, share, scale = self._told
         own = (rows**2).sum(axis=1) / self._typical
         prior = self._spread * scale * (share * own + 1 - share)
         explained = (np.linalg.solve(self._factor, across.T) ** 2).sum(axis=0)
@@ -75,7 +73,8 @@ def improvement(mean: Matrix, deviation: Matrix, best: float) -> Matrix:
         z = float(expected / spread)
         density = exp(-z * z / 2) / sqrt(2 * pi)
         told.append(float(expected) * (1 + erf(z / sqrt(2))) / 2 + float(spread) * density)
-    return np.maximum(0.0, np.asarray(told))
+    made: Matrix = np.maximum(0.0, np.asarray(told))
+    return made
 
 
 def _squares(one: Matrix, other: Matrix) -> Matrix:

@@ -92,7 +92,8 @@ def _plot(
     labels = (
         f'<text x="{_WIDTH / 2}" y="{_HEIGHT - 8}">{escape(across)}</text>'
         f'<text x="4" y="12">{escape(up)}</text>'
-        f'<text x="4" y="{_HEIGHT - _EDGE}">{min(ys):.3g}</text><text x="4" y="28">{max(ys):.3g}</text>'
+        f'<text x="4" y="{_HEIGHT - _EDGE}">{min(ys):.3g}</text>'
+        f'<text x="4" y="28">{max(ys):.3g}</text>'
         f'<text x="{_EDGE}" y="{_HEIGHT - 24}">{min(xs):.3g}</text>'
         f'<text x="{_WIDTH - 50}" y="{_HEIGHT - 24}">{max(xs):.3g}</text>'
     )
@@ -141,7 +142,9 @@ def _importance(found: Found) -> str:
     for place, (name, share) in enumerate(told_):
         y = 18 * place + 14
         bars.append(f'<text x="0" y="{y}">{escape(name)}</text>')
-        bars.append(f'<rect class="best" x="220" y="{y - 10}" width="{400 * share:.1f}" height="11"/>')
+        bars.append(
+            f'<rect class="best" x="220" y="{y - 10}" width="{400 * share:.1f}" height="11"/>'
+        )
         bars.append(f'<text x="{226 + 400 * share:.1f}" y="{y}">{share:.0%}</text>')
     return _svg("".join(bars), 18 * len(told_) + 10)
 

@@ -65,8 +65,10 @@ def questions(
     return Questions(whole.name, parts[DEV], parts[TEST], whole.metric, whole.fingerprint)
 
 
-def scores_of(asked: Questions, given: str | Mapping[str, Any] | Metric | None) -> Scores:
-    """How answers are scored: by the metric given, or by what the items name.
+def scores_of(
+    asked: Questions, given: str | Mapping[str, Any] | Metric | None
+) -> tuple[Scores, tuple[Metric, ...]]:
+    """How answers are scored, by the metric given or by what the items name; and these metrics.
 
     Raises `InputError` where nothing is named.
     """
@@ -84,7 +86,8 @@ def scores_of(asked: Questions, given: str | Mapping[str, Any] | Metric | None) 
     async def scores(item: Item, answer: Answer | None, text: str) -> float:
         return (await known[item.metric].score(item, answer, text)).value
 
-    return scores
+    distinct = {id(one): one for one in known.values()}
+    return scores, tuple(distinct.values())
 
 
 def _embedded(told: str) -> Dataset:

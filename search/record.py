@@ -36,9 +36,7 @@ class Amounts:
     usd: float = 0.0
 
     def __add__(self, other: Amounts) -> Amounts:
-        return Amounts(
-            self.calls + other.calls, self.tokens + other.tokens, self.usd + other.usd
-        )
+        return Amounts(self.calls + other.calls, self.tokens + other.tokens, self.usd + other.usd)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +109,8 @@ class Record:
         return trial
 
     def save(self, trial: Trial, spent: Amounts | None = None) -> None:
-        """Write down how far a trial is; with `spent`, also what this process has spent in all: then
-        nothing of its lease is left over."""
+        """Write down how far a trial is; with `spent`, also what this process has spent in all:
+        then nothing of its lease is left over."""
         with self._db.transaction():
             self._write(trial)
             self._touch(spent)
@@ -171,7 +169,7 @@ class Record:
             self._touch(spent)
 
     def opening(self) -> int:
-        """Note that the locked questions are opened now; how often they were, this time included."""
+        """Note that the locked questions are opened now; how often that was, with this time."""
         with self._db.transaction():
             self._db.rows("INSERT INTO polyarch_opened VALUES (?, ?)", (self._name, self._now()))
             counted = self._db.rows(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -17,6 +18,7 @@ from ..compiler.source import parse
 from ..compiler.space import Space
 from ..compiler.spec import Budget
 from ..evaluation.metrics import Metric
+from ..evaluation.metrics.score import Opened
 from ..runtime.cache import Cache
 from ..runtime.ledger import BATCH, Ledger
 from ..runtime.store import Store
@@ -81,10 +83,10 @@ async def search_space(
     """Search a space. A study that was interrupted goes on, and pays for no reply that had arrived.
 
     `watch` is told of every step of a trial; `backends` are ready ones by model name. Where it is
-    cancelled, the best so far is given. Raises `PlanRefused` if no point can run, `InputError` for a
-    study of another space, and what the record or the bank raise.
+    cancelled, the best so far is given. Raises `PlanRefused` if no point can run, `InputError` for
+    a study of another space, and what the record or the bank raise.
     """
-    scores = scores_of(asked, metric)
+    scores, metrics = scores_of(asked, metric)
     wanted.out.mkdir(parents=True, exist_ok=True)
     record = Record(*_study(space, asked, wanted, metric))
     bank = Cache(wanted.out / "bank.db")
@@ -103,7 +105,11 @@ async def search_space(
         )
         work = _work(space, asked, wanted, record, account, examiner, watch)
         try:
-            return await _searched(work)
+            async with AsyncExitStack() as judging:
+                for one in metrics:
+                    if isinstance(one, Opened):
+                        await judging.enter_async_context(one.opened(account))
+                return await _searched(work)
         finally:
             await examiner.aclose()
             if account.quiet:
@@ -289,10 +295,8 @@ async def _asked(
 def _entered(work: Work, text: str) -> list[tuple[str, Prepared]]:
     best = _winner(work)
     made: list[tuple[str, Prepared | PolyarchError]] = [("winner", _prepared(work, text))]
-    try:
+    with suppress(PolyarchError):
         made.append(("default", work.openings(work.space.first)))
-    except PolyarchError:
-        pass
     calls = best.cost("calls")
     made += [(name, _prepared(work, plain)) for name, plain in baselines(text, calls)]
     entered: list[tuple[str, Prepared]] = []

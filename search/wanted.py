@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +26,8 @@ class Wanted:
     """
 
     out: Path
-    limits: Limits = Limits()
-    aims: tuple[Aim, ...] = (Aim(),)
+    limits: Limits = field(default_factory=Limits)
+    aims: tuple[Aim, ...] = field(default_factory=lambda: (Aim(),))
     strategy: str = "frugal"
     arguments: Mapping[str, Any] | None = None
     trials: int | None = None

@@ -22,9 +22,9 @@ _BUDGET = ("calls", "tokens", "usd", "minutes")
 
 @click.command("search")
 @click.argument("space")
-@click.option("--data", metavar="DATA", help="Questions: a file, a folder, hf:NAME, embedded:COUNT.")
+@click.option("--data", metavar="DATA", help="Questions: a file, a folder, hf:NAME, embedded:300.")
 @click.option("--budget", metavar="UNIT=LIMIT,…", help="For all: calls, tokens, usd, minutes.")
-@click.option("--metric", metavar="NAME", help="How answers are scored; the data's own if left out.")
+@click.option("--metric", metavar="NAME", help="What scores answers; the data's own if left out.")
 @click.option("--minus", metavar="UNIT=WORTH,…", help="What a call, token, … costs of the score.")
 @click.option("--least", metavar="UNIT", multiple=True, help="A cost as an objective of its own.")
 @click.option("--at-most", metavar="UNIT=LIMIT,…", help="What a question may cost on average.")
@@ -32,11 +32,13 @@ _BUDGET = ("calls", "tokens", "usd", "minutes")
 @click.option("--argument", metavar="NAME=VALUE", multiple=True, help="Of the strategy.")
 @click.option("--trials", type=click.IntRange(min=1), help="The most points tried.")
 @click.option("--workers", type=click.IntRange(min=1), default=1, help="Points tried at once.")
-@click.option("--study", default="", metavar="NAME|URL", help="The study, or where it is (Postgres).")
+@click.option(
+    "--study", default="", metavar="NAME|URL", help="The study, or its Postgres database."
+)
 @click.option("--out", metavar="FOLDER", help="Where results go. [default: NAME-search]")
 @click.option("--seed", type=int, help="Decides every random choice. [default: 0]")
 @click.option("--confirm", type=click.IntRange(min=1), help="Questions to confirm the best with.")
-@click.option("--test", type=click.IntRange(min=0), help="Locked questions to report on; 0 for none.")
+@click.option("--test", type=click.IntRange(min=0), help="Locked questions to report on; 0: none.")
 @click.option("--pruner", type=click.Choice(["flip", "wilcoxon"]), default="flip")
 @click.option("--optuna", metavar="FILE", help="Also write an Optuna journal, for its dashboard.")
 @click.option("--allow-key", "keys", metavar="VARIABLE", multiple=True, help="As for run.")
@@ -69,10 +71,10 @@ def command(
 ) -> None:
     """Search a space for the best pipeline within a budget.
 
-    SPACE is a pipeline file with holes, or the name of one in the library. Half of the data decides,
-    the other half is opened once, to report on the winner. Ctrl-C ends the search with the best so
-    far; the same command goes on with it, as it does after any interruption, and pays for no reply
-    that had arrived. Several processes may work on one study.
+    SPACE is a pipeline file with holes, or the name of one in the library. Half of the data
+    decides, the other half is opened once, to report on the winner. Ctrl-C ends the search with the
+    best so far; the same command goes on with it, as it does after any interruption, and pays for
+    no reply that had arrived. Several processes may work on one study.
     """
     from ..compiler.space import open_space
     from ..search.call import search

@@ -1,13 +1,14 @@
 """A model proposes the next point, having been told how the ones before did.
 
-(Generalizing Test-time Compute-optimal Scaling as an Optimizable Graph, 2025: Agent-REINFORCE.) What
-it says is data: a reply that names no point of the space is answered by a random one.
+(Generalizing Test-time Compute-optimal Scaling as an Optimizable Graph, 2025: Agent-REINFORCE.)
+What it says is data: a reply that names no point of the space is answered by a random one.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from ...compiler.space import Choice, Hole
@@ -39,7 +40,7 @@ class Agent(Strategy):
         from ...runtime.session import Session
 
         super().__init__(setting)
-        made = plan(build(parse(_PIPELINE.format(model=model))))
+        made = plan(build(parse(_PIPELINE.format(model=model)), Path()))
         ready: Any = None if backend is None else {"proposer": backend}
         self._session = Session(made, backends=ready)
         self.calls = 0
@@ -61,13 +62,17 @@ class Agent(Strategy):
             when = ", ".join(f"{name} is {value}" for name, value in hole.when)
             under = f" (only where {when})" if when else ""
             lines.append(f"- {hole.name}: {_range(hole)}{under}")
-        lines += ["", f"What was tried so far, best first, as value ({self.aims[0]}) and choice:", ""]
+        lines += [
+            "",
+            f"What was tried so far, best first, as value ({self.aims[0]}) and choice:",
+            "",
+        ]
         for trial in history.ranked()[:_SHOWN]:
             lines.append(f"- {trial.value(self.aims[0]):.4f} {json.dumps(dict(trial.choice))}")
         lines += [
             "",
             "Say in a sentence what seems to help and what hurts. Then propose one choice that was",
-            "not tried and may be better, as a JSON object with a number for each hole that exists.",
+            "not tried and may be better: a JSON object with a number for each hole that exists.",
         ]
         return "\n".join(lines)
 

@@ -1,7 +1,7 @@
 """Archon's Bayesian search: a Gaussian process, and the point of the largest expected improvement.
 
-As in the paper it knows neither what points cost nor how sure a measurement is. (Saad-Falcon et al.,
-2024)
+As in the paper it knows neither what points cost nor how sure a measurement is. (Saad-Falcon et
+al., 2024)
 """
 
 from __future__ import annotations

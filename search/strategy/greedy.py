@@ -42,7 +42,9 @@ class Greedy(Strategy):
                     continue
                 tried = []
                 for place in range(hole.count or 5):
-                    value = hole.nth(place) if hole.count else self._between(hole.low, hole.high, place)
+                    value = (
+                        hole.nth(place) if hole.count else self._between(hole.low, hole.high, place)
+                    )
                     made = without(self.space, best, hole, value, self.rng)
                     if not self.space.valid(made):
                         tried.append(made)

@@ -1,8 +1,8 @@
 """Successive halving over structures: many points, and the neighbours of the better half.
 
-The engine's race asks every new point few questions first and only those that hold out more of them;
-this decides which points: a round of random ones, then a round half as large around those of the
-better half, and so on until one is left, and then again. (After Jamieson and Talwalkar, 2016.)
+The engine's race asks every new point few questions first, and only those that hold out more of
+them; this decides which points: a round of random ones, then a round half as large around those of
+the better half, and so on until one is left, and then again. (After Jamieson and Talwalkar, 2016.)
 """
 
 from __future__ import annotations

@@ -49,7 +49,9 @@ class Reinforce(Strategy):
         if not trial.asked:
             return
         reward = trial.value(self.aims[0])
-        told = [(reward - r) * self._discount ** _distance(trial.choice, c) for c, r in self._earlier]
+        told = [
+            (reward - r) * self._discount ** _distance(trial.choice, c) for c, r in self._earlier
+        ]
         gain = sum(told) / len(told) if told else 0.0
         for hole in self.space.holes:
             if hole.name in trial.choice:
@@ -71,7 +73,9 @@ class Reinforce(Strategy):
 
 
 def _parts(hole: Hole) -> int:
-    return hole.count if hole.count is not None and (hole.options or hole.count <= _PARTS) else _PARTS
+    return (
+        hole.count if hole.count is not None and (hole.options or hole.count <= _PARTS) else _PARTS
+    )
 
 
 def _part(hole: Hole, chosen: float) -> int:
