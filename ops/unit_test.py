@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field
 
 from ..compiler.execution import Limits, Outcome, Tester
+from ..compiler.model import Capability
 from ..compiler.op import All, Amount, Asking, Calls, Context, Flow, Mismatch, Stream
 from ..compiler.values import Candidate, Json, Purpose, Usage
-from ._asks import Form, with_repair
+from ._asks import PARSED, Form, with_repair
 from ._runs import Runs, code_of
 from ._tests import agreement, given_tests, single_asserts
 
@@ -94,6 +95,12 @@ class UnitTest(Asking, Runs, All):
         most = min(self.keep or given.count.high, given.count.high)
         low = min(1 if self.method == "first_pass" else most, given.count.low)
         return given.with_count(low, most).adding(("tests",), ("tests",))
+
+    def prefers(self) -> Mapping[Capability, str]:
+        return {} if self.given else PARSED
+
+    def keeps(self) -> Literal["none", "some", "all"]:
+        return "some"
 
     def calls(self, given: Flow) -> tuple[Calls, ...]:
         if self.given is not None:

@@ -8,13 +8,34 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib.util import find_spec
+from types import MappingProxyType
 
 from ...compiler.errors import MissingPackage
 from ...compiler.values import Json
-from ..base import Backend, ModelInfo
+from ..base import Backend, Capability, ModelInfo
 from .options import Options, checked
 
-__all__ = ["Options", "info", "open_backend"]
+__all__ = ["BY_OPTION", "OFFERS", "Options", "info", "open_backend"]
+
+OFFERS = frozenset({Capability.CANCEL, Capability.STOP})
+"""Whatever the model."""
+
+_TOLD = "where litellm's table says so, or options: {{{}: true}}"
+
+BY_OPTION: Mapping[Capability, str] = MappingProxyType(
+    {
+        Capability.CONTINUATION: _TOLD.format("continuation"),
+        Capability.DRAWS: "options: {n: true}",
+        Capability.EMBEDDINGS: _TOLD.format("embeddings"),
+        Capability.GUIDED_JSON: _TOLD.format("guided"),
+        Capability.IMAGES: _TOLD.format("images"),
+        Capability.LOGPROBS: "options: {logprobs: true}",
+        Capability.SEED: "options: {seed: true}",
+        Capability.THINKING: _TOLD.format("thinking"),
+        Capability.TOOLS: _TOLD.format("tools"),
+    }
+)
+"""Where the model has it."""
 
 
 def info(model: str, options: Mapping[str, Json]) -> ModelInfo:

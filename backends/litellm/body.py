@@ -96,7 +96,7 @@ def body(target: Target, request: Request, *, whole: bool) -> dict[str, Any]:
 
 def _asked(target: Target, request: Request) -> dict[str, Any]:
     """OpenAI's parameters, which litellm translates."""
-    fields: dict[str, Any] = {"max_tokens": request.max_tokens + (request.thinking or 0)}
+    fields: dict[str, Any] = {"max_tokens": request.most}
     for name, value in (("temperature", request.temperature), ("top_p", request.top_p)):
         if value != 1.0 or (target.taking(name) and not target.at_one):
             fields[name] = value
@@ -112,10 +112,9 @@ def _asked(target: Target, request: Request) -> dict[str, Any]:
         fields["tools"] = [_tool(tool) for tool in request.tools]
     if request.thinking is not None:
         fields["thinking"] = _thinking(request.thinking)
-    if request.schema is not None and target.options.guided is not False:
+    if request.schema is not None:
         form = {"name": "reply", "schema": request.schema}
-        if target.taking("response_format"):
-            fields["response_format"] = {"type": "json_schema", "json_schema": form}
+        fields["response_format"] = {"type": "json_schema", "json_schema": form}
     return fields
 
 

@@ -14,7 +14,7 @@ from .. import settings
 from ..prices import Listed, listed
 from ..settings import address, more_fields, open_headers
 
-__all__ = ["SEVERAL", "Options", "checked"]
+__all__ = ["BOUNDED", "SEVERAL", "Options", "checked"]
 
 SEVERAL = frozenset(
     {
@@ -23,6 +23,9 @@ SEVERAL = frozenset(
     }
 )
 """Providers that take `n`, by litellm's word."""
+
+BOUNDED = frozenset({"anthropic", "bedrock", "databricks", "gemini", "openrouter", "vertex_ai"})
+"""Providers that take a bound on the reasoning of models that reason, by litellm's word."""
 
 _WRITTEN = frozenset(
     {
@@ -136,13 +139,14 @@ class Options(BaseModel):
         return ModelInfo(
             context=self.context or known.context or 128_000,
             max_tokens=min(self.max_tokens, known.max_tokens or self.max_tokens),
-            capabilities=self._offers(known, together),
+            capabilities=self._offers(known, provider, together),
             price=known.price or Price(),
             priced=known.price is not None,
             max_draws=self.max_draws if together else 1,
         )
 
-    def _offers(self, known: Listed, together: bool) -> frozenset[Capability]:
+    def _offers(self, known: Listed, provider: str, together: bool) -> frozenset[Capability]:
+        told = known.offers if provider in BOUNDED else known.offers - {Capability.THINKING}
         stated = {
             Capability.CONTINUATION: self.continuation,
             Capability.EMBEDDINGS: self.embeddings,
@@ -152,10 +156,7 @@ class Options(BaseModel):
             Capability.TOOLS: self.tools,
         }
         offers = {
-            **{
-                what: what in known.offers if said is None else said
-                for what, said in stated.items()
-            },
+            **{what: what in told if said is None else said for what, said in stated.items()},
             Capability.DRAWS: together,
             Capability.LOGPROBS: self.logprobs,
             Capability.SEED: self.seed,

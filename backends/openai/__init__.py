@@ -25,6 +25,7 @@ OFFERS = frozenset(
         Capability.STOP,
         Capability.CANCEL,
         Capability.IMAGES,
+        Capability.TOOLS,
     }
 )
 """Where no option takes it away."""
@@ -34,6 +35,13 @@ BY_OPTION: Mapping[Capability, str] = MappingProxyType(
         Capability.LOGPROBS: "options: {logprobs: true}",
         Capability.CONTINUATION: "options: {continuation: true}",
         Capability.SEED: "options: {seed: true}",
+        Capability.PROMPT_LOGPROBS: "options: {prompt_logprobs: true}",
+        Capability.GUIDED_REGEX: "options: {guided: vllm}",
+        Capability.GUIDED_GRAMMAR: "options: {guided: vllm}",
+        Capability.GUIDED_CHOICE: "options: {guided: vllm}",
+        Capability.THINKING: "options: {thinking: thinking_token_budget}",
+        Capability.EMBEDDINGS: "options: {api: embeddings}",
+        Capability.REWARD: "options: {api: reward}",
     }
 )
 """Where the server has it."""

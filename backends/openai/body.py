@@ -18,6 +18,7 @@ _HINTS: Mapping[Capability, str] = {
     Capability.EMBEDDINGS: "embeddings need option api: embeddings",
     Capability.GUIDED_CHOICE: "a choice of replies needs option guided: vllm",
     Capability.GUIDED_GRAMMAR: "a grammar for the reply needs option guided: vllm",
+    Capability.GUIDED_JSON: "a schema for the reply needs option guided",
     Capability.GUIDED_REGEX: "a regular expression for the reply needs option guided: vllm",
     Capability.IMAGES: "images need option api: chat, and images: true",
     Capability.LOGPROBS: "probabilities of tokens need option logprobs: true",
@@ -77,7 +78,7 @@ def _refuse(options: Options, request: Request, faults: Faults) -> None:
 def _sampling(fields: dict[str, Any], options: Options, request: Request) -> None:
     """How the draws are made."""
     limit = options.limit or ("max_completion_tokens" if options.openai else "max_tokens")
-    fields[limit] = request.max_tokens
+    fields[limit] = request.most
     if request.temperature != 1.0 or not options.openai:
         fields["temperature"] = request.temperature
     if request.top_p != 1.0 or not options.openai:

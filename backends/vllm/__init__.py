@@ -8,13 +8,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib.util import find_spec
+from types import MappingProxyType
 
 from ...compiler.errors import MissingPackage
 from ...compiler.values import Json
-from ..base import Backend, ModelInfo
-from .options import Options, checked
+from ..base import Backend, Capability, ModelInfo
+from .options import GENERATES, Options, checked
 
-__all__ = ["Options", "info", "open_backend"]
+__all__ = ["BY_OPTION", "OFFERS", "Options", "info", "open_backend"]
+
+OFFERS = GENERATES
+"""What its models offer beyond a chat."""
+
+BY_OPTION: Mapping[Capability, str] = MappingProxyType(
+    {
+        Capability.SEED: "options: {seed: true}",
+        Capability.REWARD: "options: {task: reward}",
+        Capability.EMBEDDINGS: "options: {task: embedding}",
+    }
+)
+"""What has to be asked for, and how."""
 
 
 def info(model: str, options: Mapping[str, Json]) -> ModelInfo:

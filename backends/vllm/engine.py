@@ -106,8 +106,15 @@ class Engine:
         from vllm.v1.engine.async_llm import AsyncLLM
 
         known(self._name, self._extra, (field.name for field in fields(AsyncEngineArgs)))
+
+        class Ended(AsyncLLM):  # type: ignore[misc]
+            """Ended by `Running.end` alone: at the end of the interpreter it would fail."""
+
+            def __del__(self) -> None:
+                pass
+
         settings = AsyncEngineArgs(**self.arguments)
-        return Running(AsyncLLM.from_engine_args(settings, stat_loggers=[queue_logger()]))
+        return Running(Ended.from_engine_args(settings, stat_loggers=[queue_logger()]))
 
 
 class Running:

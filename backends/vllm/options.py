@@ -14,7 +14,7 @@ from ...compiler.names import nearest
 from ...compiler.values import Json
 from .files import context_of
 
-__all__ = ["Options", "checked"]
+__all__ = ["GENERATES", "Options", "checked"]
 
 _WRITTEN = frozenset(
     {
@@ -127,10 +127,10 @@ class Options(BaseModel):
             case "embedding":
                 return frozenset({Capability.EMBEDDINGS, Capability.CANCEL})
         extra = {Capability.SEED: self.seed, Capability.LORA: bool(self.loras)}
-        return _GENERATES | {what for what, offered in extra.items() if offered}
+        return GENERATES | {what for what, offered in extra.items() if offered}
 
 
-_GENERATES = frozenset(
+GENERATES = frozenset(
     {
         Capability.DRAWS,
         Capability.LOGPROBS,
@@ -144,6 +144,7 @@ _GENERATES = frozenset(
         Capability.CANCEL,
     }
 )
+"""What an engine that generates offers in any case."""
 
 
 def checked(model: str, options: Mapping[str, Json]) -> Options:

@@ -39,13 +39,12 @@ PROVIDERS = ["openai", "hosted_vllm"]
 
 
 @pytest.fixture(scope="module", autouse=True)
-def frozen() -> Iterator[None]:
-    """litellm's two thousand modules are not looked through at every collection."""
+def frozen() -> None:
+    """litellm's two thousand modules are not looked through at every collection, here or later: it
+    takes a second."""
     load()
     gc.collect()
     gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 @pytest.fixture(autouse=True)
@@ -124,7 +123,7 @@ async def test_parameters_go_where_they_belong() -> None:
         temperature=0.5, top_p=0.9, top_k=7, stop=("x",), schema=schema, tools=(WEATHER,)
     )
     async with Server(counted, keep=True) as server:
-        await ask_once(server, request, "hosted_vllm", seed=True, tools=True)
+        await ask_once(server, request, "hosted_vllm", seed=True, tools=True, guided=True)
         (body,) = server.bodies
     assert (body["temperature"], body["top_p"], body["top_k"]) == (0.5, 0.9, 7)
     assert (body["stop"], body["seed"], body["max_tokens"]) == (["x"], 100, 64)
@@ -534,7 +533,8 @@ async def test_a_pipeline_of_judges() -> None:
         made = compiled(f"""
 name: p
 answer: number
-models: {{m: {{model: litellm/openai/m, options: {{api_base: "{server.url}"}}}}}}
+models:
+  m: {{model: litellm/openai/m, options: {{api_base: "{server.url}", guided: true}}}}
 steps:
   drafts: {{op: generate, n: 6}}
   checked: {{op: verify}}

@@ -16,7 +16,7 @@ from sim import compiled
 
 from polyarch.backends import litellm as backend
 from polyarch.backends.litellm.importing import load
-from polyarch.backends.litellm.options import SEVERAL
+from polyarch.backends.litellm.options import BOUNDED, SEVERAL
 from polyarch.backends.openai import info as openai_info
 from polyarch.backends.prices import listed
 from polyarch.cli import cli
@@ -168,6 +168,25 @@ def test_draws_in_one_request(model: str, options: dict[str, Any], most: int) ->
 @pytest.mark.parametrize("provider", sorted(SEVERAL))
 def test_providers_said_to_take_n_do(provider: str) -> None:
     assert "n" in load().get_supported_openai_params("m", provider)
+
+
+REASONING = {
+    "anthropic": "claude-sonnet-4-5",
+    "bedrock": "anthropic.claude-sonnet-4-5-20250929-v1:0",
+    "databricks": "databricks-claude-3-7-sonnet",
+    "gemini": "gemini-2.5-pro",
+    "openrouter": "anthropic/claude-sonnet-4.5",
+    "vertex_ai": "gemini-2.5-pro",
+}
+
+
+@pytest.mark.parametrize("provider", sorted(BOUNDED))
+def test_providers_said_to_bound_reasoning_do(provider: str) -> None:
+    assert "thinking" in load().get_supported_openai_params(REASONING[provider], provider)
+
+
+def test_reasoning_without_a_bound_is_no_thinking() -> None:
+    assert Capability.THINKING not in backend.info("openai/gpt-5", {}).capabilities
 
 
 @pytest.mark.parametrize(

@@ -82,9 +82,13 @@ def test_schemas() -> None:
     assert form == {"type": "json_schema", "json_schema": {"name": "reply", "schema": schema}}
     told = asked({**HERE, "guided": "vllm"}, schema=schema)
     assert told["structured_outputs"] == {"json": schema}
-    told = asked({**HERE, "guided": "none"}, schema=schema)
-    assert "response_format" not in told
-    assert "structured_outputs" not in told
+    with pytest.raises(BadRequest, match="a schema for the reply needs option guided"):
+        asked({**HERE, "guided": "none"}, schema=schema)
+
+
+def test_reasoning_comes_on_top_of_the_text() -> None:
+    told = asked({**HERE, "thinking": "thinking_token_budget"}, thinking=100)
+    assert (told["thinking_token_budget"], told["max_tokens"]) == (100, 164)
 
 
 def test_a_reply_can_be_begun() -> None:

@@ -48,16 +48,19 @@ WRONG = {
     ),
     "  a: {op: ensemble, members: [told, {model: plain, thinking: 9}]}": (
         "6: step 'a' needs thinking, which plain (scripted/plain) does not offer"
-        " | thinking: no installed backend offers it"
+        " | thinking: backends that offer it: openai (with options: "
+        "{thinking: thinking_token_budget})"
     ),
     "  a: {op: generate, model: told}\n  b: {op: score, model: told, by: reward}": (
         "7: step 'b' needs reward, which told (scripted/told) does not offer"
-        " | reward: backends that offer it: replay (with recordings that hold a score)"
+        " | reward: backends that offer it: openai (with options: {api: reward}), replay (with "
+        "recordings that hold a score)"
     ),
     "  a: {op: generate, model: told}\n  b: {op: score, model: told, by: logprob}": (
         "7: step 'b' needs continuation, prompt_logprobs, which told (scripted/told) does not offer"
         " | continuation: backends that offer it: embedded, openai (with options: {continuation: "
-        "true}); prompt_logprobs: backends that offer it: embedded"
+        "true}); prompt_logprobs: backends that offer it: embedded, openai (with options: "
+        "{prompt_logprobs: true})"
     ),
 }
 
@@ -142,6 +145,7 @@ def test_votes_that_weigh_by_log_probabilities_are_told_of() -> None:
 
 OPTIONS: Mapping[str, tuple[str, Mapping[str, object]]] = {
     "embedded": ("abacus", {}),
+    "litellm": ("anthropic/x", {}),
     "openai": ("x", {"base_url": "http://localhost:1/v1"}),
     "scripted": ("x", {}),
 }

@@ -20,6 +20,7 @@ OPS: dict[str, tuple[dict[str, object], ...]] = {
     "fuse": ({"n": 4},),
     "gather": ({},),
     "item": (),  # an item of a list of one is that list
+    "program": (),  # nothing of these is a program; its own tests say what comes out
     "race": ({"first": 2},),
     "rank": (
         {"keep": 4},
@@ -29,6 +30,7 @@ OPS: dict[str, tuple[dict[str, object], ...]] = {
     "refine": ({},),
     "score": ({"by": "verdict"}, {"by": "reward", "keep_at": 3.0}),
     "select": ({"by": "first", "keep": 3},),
+    "unit_test": (),  # the same
     "verify": ({}, {"keep_at": 1.0}),
     "vote": ({},),
     "when": ({"holds": {"candidates": 2}},),

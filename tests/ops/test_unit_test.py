@@ -150,6 +150,7 @@ def test_flow_price_and_what_it_asks() -> None:
     assert (bare.calls(flow(4)), bare.askings(), bare.roles()) == ((), (), frozenset())
     assert bare.flow(flow(4)).count == Amount(1, 4)
     assert bare.window(flow(4)) == 4
+    assert bare.keeps() == "some"
     for wrong in (UnitTest(root=True), UnitTest(method="dual")):
         with pytest.raises(Mismatch):
             wrong.flow(flow(1))

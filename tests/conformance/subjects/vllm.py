@@ -10,6 +10,7 @@ import local_vllm
 from conformance.subject import Opened, Subject
 
 from polyarch.backends import openai, vllm
+from polyarch.compiler.model import Capability
 from polyarch.compiler.values import Json
 
 __all__ = ["SUBJECTS"]
@@ -67,6 +68,7 @@ SUBJECTS = (
             exact=False,
             own_seeds=False,
             counts_prompt=False,
+            undo=frozenset({Capability.IMAGES}),  # the model reads none
         ),
     )
     if local_vllm.HERE
