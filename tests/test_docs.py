@@ -1,6 +1,7 @@
 """What README and docs show is true: pipelines compile, programs run, output is what it says.
 
-A block marked `fragment` is no whole example; one marked `wrong` must fail as the page says.
+A block marked `fragment` is no whole example; one marked `wrong` must fail as the page says;
+one marked `open` is a search space.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ import polyarch
 from polyarch.cli import COMMANDS, cli
 from polyarch.compiler.op import Asking
 from polyarch.compiler.registry import operator, operator_names
+from polyarch.compiler.space import parse_space
+from polyarch.compiler.space.sample import compiled
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -39,6 +42,11 @@ def blocks(kind: str) -> list[Any]:
 @pytest.mark.parametrize("text", blocks("yaml"))
 def test_pipelines_compile(text: str) -> None:
     polyarch.loads(text, folder=ROOT / "examples").plan.refuse()
+
+
+@pytest.mark.parametrize("text", blocks("yaml open"))
+def test_spaces_open_and_compile(text: str) -> None:
+    assert compiled(parse_space(text, ROOT / "examples")).points > 1
 
 
 @pytest.mark.parametrize("text", blocks("python"))

@@ -19,6 +19,8 @@ from polyarch.compiler.build import build_file
 from polyarch.compiler.op import Op
 from polyarch.compiler.plan import plan
 from polyarch.compiler.registry import operator, operator_names
+from polyarch.compiler.space import open_space
+from polyarch.compiler.space.sample import compiled
 
 ROOT = Path(__file__).parent.parent
 PARTS = sorted(p.name for p in (ROOT / "polyarch").iterdir() if p.is_symlink())
@@ -154,6 +156,7 @@ def test_pages_name_folders_that_are_there(page: str) -> None:
 
 
 PIPELINES = sorted((ROOT / "pipelines").glob("*.yaml"))
+SPACES = sorted((ROOT / "pipelines" / "open").glob("*.yaml"))
 DEMO = ROOT / "examples" / "demo.py"
 """Longer than an example, and run by `make demo`."""
 EXAMPLES = sorted(
@@ -168,6 +171,19 @@ def test_every_pipeline_compiles(path: Path) -> None:
     assert made.graph.about
     assert made.total.calls.high >= 1
     made.refuse()
+
+
+@pytest.mark.parametrize("path", SPACES, ids=lambda p: str(p.name))
+def test_every_space_opens_counts_and_compiles(path: Path) -> None:
+    space = open_space(path)
+    assert space.name == path.stem
+    assert space.about
+    assert space.size is not None
+    assert space.search is not None
+    plan(space.close(space.first).graph).refuse()
+    sample = compiled(space, seed=1)
+    assert sample.points > 50
+    assert sample.refused == 0
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda p: str(p.name))

@@ -93,7 +93,7 @@ def test_an_unknown_name_is_told_with_the_nearest() -> None:
 
 def test_all_pipelines_are_listed() -> None:
     assert len(pipelines.names()) >= 10
-    assert dir(pipelines) == sorted({*pipelines.names(), "names", "path"})
+    assert dir(pipelines) == sorted({*pipelines.names(), "names", "path", "spaces"})
 
 
 def test_importing_the_library_loads_nothing() -> None:

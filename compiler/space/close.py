@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +19,22 @@ from .text import yaml_text
 __all__ = ["Closed", "chosen", "closed", "told"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Closed:
-    """A pipeline without holes: its text, its graph, and what was chosen for it."""
+    """A pipeline without holes: its graph, what was chosen for it, by name and in words, and its
+    text, which is written when it is asked for."""
 
-    text: str
     graph: Graph
     choice: Choice
+    named: Sequence[tuple[str, str]]
+    _root: Located = field(repr=False)
+
+    @cached_property
+    def text(self) -> str:
+        """The pipeline as YAML, with what was chosen on top; the same for the same choice."""
+        plain: Any = self._root.plain()
+        lines = (f"#   {name}: {value}" for name, value in self.named)
+        return "\n".join((f"# {self.graph.name}, with", *lines)) + "\n\n" + _spaced(plain)
 
 
 def closed(
@@ -39,9 +49,7 @@ def closed(
         graph = build(replace(document, root=root), folder)
     except SpecError as error:
         raise SpecError(list(_under(error.faults, told(named)))) from None
-    plain: Any = root.plain()
-    lines = [f"# {graph.name}, with", *(f"#   {name}: {value}" for name, value in named)]
-    return Closed("\n".join(lines) + "\n\n" + _spaced(plain), graph, dict(choice))
+    return Closed(graph, choice, named, root)
 
 
 def told(named: Sequence[tuple[str, str]]) -> str:

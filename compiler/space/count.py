@@ -12,7 +12,7 @@ from .read import Group
 
 __all__ = ["MOST_WORK", "Counting", "TooMany"]
 
-MOST_WORK: Final = 1_000_000
+MOST_WORK: Final = 300_000
 """Steps of counting after which a space counts as too entangled."""
 
 _Key: TypeAlias = "tuple[tuple[int | None, ...], tuple[int, ...]]"
@@ -28,7 +28,7 @@ _Due: TypeAlias = "Sequence[tuple[Constraint, int]]"
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """Values of a hole, `size` of them from `first` on, that lead to the same key; None: no hole."""
+    """Values of a hole, `size` of them from `first` on, that lead to one key; None: no hole."""
 
     first: int | None
     size: int

@@ -80,15 +80,26 @@ class Hole:
             return f"{chosen} is not a whole number"
         return ""
 
+    def settled(self, chosen: float) -> int | float:
+        """A choice as it is written: whole where it must be whole, 1 and 1.0 alike."""
+        return float(chosen) if self.count is None else int(chosen)
+
     def told(self, chosen: float) -> str:
         """A choice in words."""
         value = self.value(chosen)
         if self.options == (False, True):
             return "present" if value else "absent"
-        return value if isinstance(value, str) else _short(value)
+        return _short(value)
+
+
+_LONGEST = 60
 
 
 def _short(value: Any) -> str:
+    """A value in a line."""
+    if isinstance(value, str):
+        line = " ".join(value.split())
+        return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…"
     if isinstance(value, dict):
         return "{" + ", ".join(f"{key}: {_short(inner)}" for key, inner in value.items()) + "}"
     if isinstance(value, list):

@@ -14,9 +14,9 @@ from ..source import Entry, Located
 
 __all__ = ["Laid", "Turned", "is_source", "lay_out", "words"]
 
-Turned: TypeAlias = (
-    "dict[str, tuple[Entry, Union[Located, tuple[str, ...], tuple[Turned, ...], None]]]"
-)
+_Held: TypeAlias = "Located | tuple[str, ...] | tuple[Turned, ...] | None"
+
+Turned: TypeAlias = "dict[str, tuple[Entry, _Held]]"
 """Steps by name: a step; what one that is absent reads, None for the step before it; or the turns
 of one that repeats."""
 
@@ -98,7 +98,8 @@ class _Layout:
             named = words(told.node)
             meant = tuple(_meant(named, means)) if named is not None else named
             if meant is not None and meant != named:
-                step = _reading(step, meant or (QUESTION,), told)
+                kept = tuple(name for name in meant if name != QUESTION)
+                step = _reading(step, kept or (QUESTION,), told)
         elif self.before and self.before != (self._above,) and _reads(step.plain()):
             step = _reading(step, self.before, entry)
         self.steps[name] = Entry(entry.key, step)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -9,6 +10,7 @@ from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 
 from ..build.faults import Faults
+from ..errors import SpecError
 from ..graph import INPUT, QUESTION
 from ..holes import LITERAL, OPEN_KEYS, TABLES, form
 from ..source import Entry, Located
@@ -26,6 +28,8 @@ MOST_OPTIONS: Final = 1000
 """Options of one hole."""
 
 _MOST_TURNS: Final = 100
+_MOST_STEPS: Final = 2000
+"""Steps that are read, those of every turn counted."""
 
 Path: TypeAlias = "tuple[str | int, ...]"
 
@@ -57,6 +61,7 @@ class Reader:
     checks: dict[str, Callable[[Choice], bool]] = field(default_factory=dict)
     """The conditions, once they can be read."""
     _when: When = ()
+    _read: int = 0
 
     def read(self, root: Located) -> Part:
         """The tree of a whole file."""
@@ -109,6 +114,11 @@ class Reader:
         assert isinstance(node.value, dict)
         entries: dict[str, tuple[Entry, Part]] = {}
         for key, entry in node.value.items():
+            self._read += 1
+            if self._read > _MOST_STEPS:
+                told = f"more than {_MOST_STEPS:,} steps, those of every turn counted"
+                self.faults.add("too-large", told, (*path, key), key=True)
+                raise SpecError(self.faults.found)
             self.steps[f"{name}.{key}"] = self._when
             if form(entry.node) == "repeat":
                 part = self._repeat(entry.node, (*path, key), f"{name}.{key}")
@@ -136,6 +146,9 @@ class Reader:
         if not isinstance(listed.value, tuple | dict) or not listed.value:
             self.faults.add("hole", "`choose:` takes a list of what is chosen among", at)
             return Fixed(node)
+        if len(listed.value) > MOST_OPTIONS:
+            self.faults.add("hole", f"more than {MOST_OPTIONS:,} options", at)
+            return Fixed(node)
         options, labels, places = _options(listed)
         plain = [option.plain() for option in options]
         for place, written in enumerate(plain):
@@ -145,7 +158,7 @@ class Reader:
         parts = []
         for place, option in enumerate(options):
             named = isinstance(listed.value, dict) or _is_step(option)
-            word = labels[place].replace(" ", "_") if named else place
+            word = _word(labels[place]) if named else place
             with self._within(hole, place):
                 parts.append(self._part(option, (*at, places[place]), f"{name}.{word}"))
         return Pick(node, hole, tuple(parts))
@@ -220,7 +233,7 @@ class Reader:
         holes: list[str] = []
         parts: list[Part] = []
         for place, item in enumerate(items.value):
-            word = labels[place] if isinstance(labels[place], str) else place
+            word = _word(labels[place]) if isinstance(labels[place], str) else place
             inside = f"{name}.{word}"
             holes.append(self._hole(inside, "item", item, options=(False, True)))
             with self._within(holes[-1], True):
@@ -351,15 +364,13 @@ class Reader:
 
     def _hole(self, name: str, kind: str, node: Located, **told: Any) -> str:
         """Add a hole under a name that no other has."""
-        if len(told.get("options", ())) > MOST_OPTIONS:
-            message = f"more than {MOST_OPTIONS:,} options"
-            self.faults.at("hole", message, node.span)
         unique, number = name, 1
         while unique in self.holes or unique in self.groups:
             unique = f"{name}.{kind}" if number == 1 else f"{name}.{kind}{number}"
             number += 1
         if len(self.holes) == MOST_HOLES:
             self.faults.at("hole", f"more than {MOST_HOLES} holes", node.span)
+            raise SpecError(self.faults.found)
         self.holes[unique] = Hole(unique, **told, when=self._when, span=node.span)
         return unique
 
@@ -403,6 +414,11 @@ def _fixed(parts: Any) -> bool:
 def _reaching(counts: tuple[int, ...], place: int) -> tuple[int, ...]:
     """The options under which so many are there."""
     return tuple(option for option, count in enumerate(counts) if count >= place)
+
+
+def _word(label: str) -> str:
+    """A label as a part of a name, which conditions can name."""
+    return re.sub(r"\W+", "_", label) or "_"
 
 
 def _same(value: Any, others: list[Any]) -> bool:

@@ -8,7 +8,9 @@ from random import Random
 from typing import Final, TypeAlias
 
 from ..errors import Fault, PlanRefused, SpecError
+from ..op import Amount
 from ..plan import plan
+from ..verify import ANY_QUESTION
 from .hole import Choice
 from .space import Space
 
@@ -30,8 +32,9 @@ class Sample:
     refused: int
 
 
-def compiled(space: Space, seed: int = 0) -> Sample:
-    """Compile all points of a small space, the first and some random ones of a larger.
+def compiled(space: Space, seed: int = 0, question: Amount = ANY_QUESTION) -> Sample:
+    """Compile all points of a small space for a question of so many tokens, the first point and
+    some random ones of a larger.
 
     Raises `SpecError` with what is wrong with any of them, each fault once, with what all choices
     that lead to it have in common and none of the others.
@@ -43,7 +46,7 @@ def compiled(space: Space, seed: int = 0) -> Sample:
     refused = 0
     for choice in choices:
         try:
-            made = plan(space.close(choice).graph)
+            made = plan(space.close(choice).graph, question)
         except SpecError as error:
             for fault in error.faults:
                 kind = (fault.code, fault.message, fault.span.line, fault.span.column)
@@ -64,8 +67,8 @@ def compiled(space: Space, seed: int = 0) -> Sample:
 def _drawn(space: Space, seed: int) -> Iterator[Choice]:
     rng = Random(seed)
     seen = set()
-    for _ in range(MOST_POINTS):
-        choice = space.random(rng)
+    for draw in range(MOST_POINTS):
+        choice = space.random(rng) if draw or space.size is None else space.first
         if (key := tuple(choice.items())) not in seen:
             seen.add(key)
             yield choice

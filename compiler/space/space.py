@@ -102,7 +102,8 @@ class Space:
         """
         if wrong := self.valid(choice):
             raise InputError(wrong)
-        return closed(self._document, self._part, self._folder, self.told(choice), choice)
+        made = {h.name: h.settled(choice[h.name]) for h in self.holes if h.name in choice}
+        return closed(self._document, self._part, self._folder, self.told(made), made)
 
     def told(self, choice: Choice) -> Sequence[tuple[str, str]]:
         """A choice in words: short names, and what was chosen."""

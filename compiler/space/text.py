@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import textwrap
+from collections.abc import Mapping
 from typing import Any
 
 import yaml
 
+from ..holes import TABLES
 from ..source.scalars import BadScalar, untagged
 
 __all__ = ["yaml_text"]
@@ -13,21 +16,34 @@ __all__ = ["yaml_text"]
 _WIDTH = 100
 
 
-def yaml_text(value: Any) -> str:
-    """A mapping as YAML that reads back as it is: in its order, short values in one line."""
+def yaml_text(value: Mapping[str, Any]) -> str:
+    """A mapping as YAML that reads back as it is: in its order, what is short in one line."""
+    return "".join(_entry(key, inner, "") for key, inner in value.items())
+
+
+def _entry(key: str, value: Any, indent: str) -> str:
+    if not isinstance(value, dict | list) or not value:
+        return textwrap.indent(_dumped({key: value}, False), indent)
+    if key not in TABLES:
+        flow = f"{indent}{_dumped({key: value}, True)[1:-2]}\n"
+        if len(flow) <= _WIDTH:
+            return flow
+    if isinstance(value, list):
+        return textwrap.indent(_dumped({key: value}, None), indent)
+    inside = "".join(_entry(name, inner, f"{indent}  ") for name, inner in value.items())
+    return f"{indent}{_dumped(key, False).splitlines()[0]}:\n{inside}"
+
+
+def _dumped(value: Any, flow: bool | None) -> str:
     text: str = yaml.dump(
         value,
         Dumper=_Dumper,
         sort_keys=False,
         allow_unicode=True,
-        width=_WIDTH,
-        default_flow_style=None if any(map(_nested, value.values())) else False,
+        width=1 << 30 if flow else _WIDTH,
+        default_flow_style=flow,
     )
     return text
-
-
-def _nested(value: Any) -> bool:
-    return isinstance(value, dict | list) and bool(value)
 
 
 class _Dumper(yaml.SafeDumper):
@@ -39,7 +55,9 @@ class _Dumper(yaml.SafeDumper):
 
 def _string(dumper: _Dumper, text: str) -> yaml.ScalarNode:
     style = None
-    if "\n" in text:
+    if not text.replace("\n", "").isprintable():
+        style = '"'
+    elif "\n" in text:
         style = "|"
     elif not _stays(text):
         style = "'"

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+
 from ..holes import TABLES
 from ..names import nearest
 from .expression import (
@@ -97,7 +98,7 @@ def expression(text: str, known: Known) -> Expression:
     try:
         tree = ast.parse(hidden, mode="eval")
     except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
-        offset = getattr(error, "offset", None) or 1
+        offset = getattr(error, "offset", None) or len(text)
         told = "this is no condition"
         hint = "such as `drafts.n >= 4`, `present(checked) or answer.weight == null`"
         raise BadExpression(told, max(0, min(offset, len(text)) - 1), 1, hint) from None

@@ -12,12 +12,12 @@ from ..compiler.emit import EMITTERS
 from ..compiler.names import nearest
 from .errors import as_json, of_file
 from .files import pipeline_file
+from .space import drawn, only_space, opened, told
 
 if TYPE_CHECKING:
     from ..compiler.emit import Emitter
     from ..compiler.graph import Graph
     from ..compiler.op import Amount
-    from ..compiler.space import Space
 
 __all__ = ["command"]
 
@@ -90,9 +90,10 @@ def command(
     kind = _kind(after, emit, json)
     _check_gpus(gpus, kind, after, {"--batch": batch, "--at-once": at_once, "--gpu-hour": gpu_hour})
     path = pipeline_file(file)
-    if (space := _opened(path)) is not None:
-        _only_space(after, emit, draws, json)
-        _write(_space(space, draws, seed, json), output)
+    if (space := opened(path)) is not None:
+        only_space({"--after": after, "--emit": emit, "--gpus": gpus}, draws, json)
+        question = _question(question_tokens)
+        _write(drawn(space, draws, seed) if draws else told(space, seed, json, question), output)
         return
     if draws is not None:
         raise click.UsageError(f"--random is for search spaces, and {file} has no holes")
@@ -140,50 +141,6 @@ def _kind(after: str | None, emit: str | None, json: bool) -> str:
     if kind not in kinds:
         raise click.BadParameter(f"no {kind!r}; {nearest(kind, kinds)}", param_hint="--emit")
     return kind
-
-
-def _opened(path: Path) -> Space | None:
-    """The space in a file; None for a pipeline without holes, right or wrong."""
-    from ..compiler.errors import SpecError
-    from ..compiler.holes import is_open
-    from ..compiler.source import read
-
-    try:
-        document = read(path)
-    except SpecError:
-        return None  # told when it is built
-    if not is_open(document):
-        return None
-    from ..compiler.space import space_of
-
-    return space_of(document, path.resolve().parent)
-
-
-def _only_space(after: str | None, emit: str | None, draws: int | None, json: bool) -> None:
-    """Raises for what cannot be printed of a space."""
-    if after is not None or emit is not None:
-        told = "--after and --emit are for pipelines without holes; --random 1 gives one"
-        raise click.UsageError(told)
-    if draws is not None and json:
-        raise click.UsageError("--random and --json exclude one another")
-
-
-def _space(space: Space, draws: int | None, seed: int, json: bool) -> str:
-    """What is in a space, or some of its pipelines."""
-    if draws is not None:
-        from random import Random
-
-        rng = Random(seed)
-        return "---\n".join(space.close(space.random(rng)).text for _ in range(draws))
-    from ..compiler.space.sample import compiled
-    from ..compiler.space.table import describe, table
-
-    sample = compiled(space, seed)
-    if json:
-        from json import dumps
-
-        return dumps(describe(space, sample), indent=2, ensure_ascii=False) + "\n"
-    return table(space, sample)
 
 
 def _question(tokens: int | None) -> Amount:

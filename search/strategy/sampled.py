@@ -6,6 +6,7 @@ kept books of; what was tried is told to it again when a search goes on.
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -70,7 +71,10 @@ class Sampled(Strategy):
     def _sampler(self, name: str) -> Any:
         seed, samplers = self.rng.randrange(1 << 31), self._optuna.samplers
         if name == "tpe":
-            return samplers.TPESampler(seed=seed, multivariate=True, group=True)
+            with warnings.catch_warnings():
+                # Optuna warns that grouping may change.
+                warnings.simplefilter("ignore", self._optuna.exceptions.ExperimentalWarning)
+                return samplers.TPESampler(seed=seed, multivariate=True, group=True)
         if name == "optuna_gp":
             try:
                 import torch  # noqa: F401 -- Optuna fails late, and with another message
