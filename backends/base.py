@@ -98,7 +98,8 @@ class Piece:
     refused content, tools for calls to be made); a draw ends with exactly one piece that has a
     finish. Tool calls come whole. `prompt_logprobs` come once a request, before or with the end of
     its first draw to end, without the first token, which nothing predicts. `values` are a reward
-    (one number) or an embedding.
+    (one number) or an embedding. `usd` is what the source itself charged for the draw, with the
+    piece that has the finish; None has the model's price decide.
     """
 
     draw: int
@@ -112,6 +113,7 @@ class Piece:
     prompt_logprobs: tuple[TokenLogprob, ...] = ()
     calls: tuple[ToolCall, ...] = ()
     values: tuple[float, ...] = ()
+    usd: float | None = None
 
 
 class Backend(ABC):

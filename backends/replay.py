@@ -2,9 +2,9 @@
 
 A folder holds `samples.jsonl.gz` (or `.jsonl`): one JSON object a line with `item`, `model`,
 `sample`, `text` and, where they were recorded, `prompt_tokens`, `completion_tokens`, `latency_s`,
-`finish`, `reasoning`, `logprobs` (each token a list of its text, its log probability and, if there
-are, its alternatives as a mapping) and `score`, what a reward model gave the text. The question's
-id names the item.
+`usd`, `finish`, `reasoning`, `logprobs` (each token a list of its text, its log probability and, if
+there are, its alternatives as a mapping), `score`, what a reward model gave the text, and `answer`,
+what was read out of it when it was recorded. The question's id names the item.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from collections.abc import AsyncGenerator, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..compiler.errors import BadRequest, NoSuchModel, NotRecorded
 from ..compiler.model import Capability, ModelInfo
 from ..compiler.names import nearest
 from ..compiler.values import Json, TokenLogprob
-from .base import Backend, Piece, Request, refuse_unoffered
+from .base import Backend, Draw, Piece, Request, refuse_unoffered
 
 __all__ = ["BY_OPTION", "OFFERS", "Recording", "Replay", "info", "open_backend"]
 
@@ -53,6 +53,8 @@ class Recording(BaseModel):
     prompt_tokens: int = 0
     completion_tokens: int = 0
     latency_s: float = 0.0
+    usd: float | None = None
+    answer: str | None = None
     finish: str = "stop"
     reasoning: str = ""
     logprobs: tuple[tuple[str, float] | tuple[str, float, Mapping[str, float]], ...] = ()
@@ -66,6 +68,12 @@ class _Options(BaseModel):
     """The folder, relative to where polyarch runs."""
     latency: bool = False
     """Wait as long as was recorded."""
+    usd: bool = False
+    """Charge what was recorded. Nobody knows it before, so dollars cannot be limited."""
+    show: Literal["text", "answer"] = "text"
+    """What a reply says: the recorded text, or the answer that was read out of it then."""
+    max_draws: Annotated[int, Field(ge=1)] = 1 << 16
+    """Most draws in one request, which share its prompt tokens."""
 
 
 class Replay(Backend):
@@ -74,12 +82,20 @@ class Replay(Backend):
     repeatable = False
 
     def __init__(
-        self, model: str, drawn: Mapping[tuple[str, int], Recording], *, latency: bool = False
+        self,
+        model: str,
+        drawn: Mapping[tuple[str, int], Recording],
+        *,
+        latency: bool = False,
+        usd: bool = False,
+        show: Literal["text", "answer"] = "text",
     ) -> None:
-        """`drawn` by item and draw number."""
+        """`drawn` by item and draw number; the rest as the options of these names."""
         self._model = model
         self._drawn = drawn
         self._latency = latency
+        self._usd = usd
+        self._answers = show == "answer"
         self._offers = _offered(drawn)
         self._rewards = {
             (item, recording.text): recording.score
@@ -103,34 +119,42 @@ class Replay(Backend):
                 f"step {request.step!r} asks to {request.purpose.role}; a recording only holds "
                 "answers to its questions"
             )
-        for draw in request.draws:
-            recording = self._drawn.get((request.question, draw.number))
-            if recording is None:
-                raise NotRecorded(
-                    f"no draw {draw.number} of {self._model} for item {request.question!r}"
-                )
-            if recording.completion_tokens > request.max_tokens:
-                raise NotRecorded(
-                    f"draw {draw.number} of {self._model} for item {request.question!r} was "
-                    f"recorded with {recording.completion_tokens} tokens, more than "
-                    f"max_tokens: {request.max_tokens}"
-                )
-            if any(stop in recording.text for stop in request.stop):
-                raise NotRecorded(
-                    f"draw {draw.number} of {self._model} for item {request.question!r} was "
-                    f"recorded with more text than stop: {list(request.stop)} lets through"
-                )
+        found = [(draw, self._recording(request, draw)) for draw in request.draws]
+        prompt, waited = found[0][1].prompt_tokens, 0.0
+        if self._latency:
+            found.sort(key=lambda one: one[1].latency_s)
+        for draw, recording in found:
             if self._latency:
-                await asyncio.sleep(recording.latency_s)
+                await asyncio.sleep(recording.latency_s - waited)
+                waited = recording.latency_s
             yield Piece(
                 draw.index,
-                recording.text,
-                prompt_tokens=recording.prompt_tokens if draw is request.draws[0] else 0,
+                (recording.answer or "") if self._answers else recording.text,
+                prompt_tokens=prompt,
                 completion_tokens=recording.completion_tokens,
                 finish=recording.finish,
                 reasoning=recording.reasoning,
                 logprobs=() if request.logprobs is None else _tokens(recording, request.logprobs),
+                usd=recording.usd if self._usd else None,
             )
+            prompt = 0
+
+    def _recording(self, request: Request, draw: Draw) -> Recording:
+        """The recording of a draw, if it is what the request would have given."""
+        recording = self._drawn.get((request.question, draw.number))
+        named = f"draw {draw.number} of {self._model} for item {request.question!r}"
+        if recording is None:
+            raise NotRecorded(f"no {named}")
+        if recording.completion_tokens > request.max_tokens:
+            raise NotRecorded(
+                f"{named} was recorded with {recording.completion_tokens} tokens, more than "
+                f"max_tokens: {request.max_tokens}"
+            )
+        if any(stop in recording.text for stop in request.stop):
+            raise NotRecorded(
+                f"{named} was recorded with more text than stop: {list(request.stop)} lets through"
+            )
+        return recording
 
     def _rewarded(self, request: Request) -> Piece:
         """What the reward model gave the text that the request shows."""
@@ -154,7 +178,8 @@ def info(model: str, options: Mapping[str, Json]) -> ModelInfo:
         context=1 << 20,
         max_tokens=1 << 16,
         capabilities=offered,
-        max_draws=1 << 16,
+        priced=not settings.usd,
+        max_draws=settings.max_draws,
         concurrency=1 << 16,
         roles=frozenset({"solve", "score"} if Capability.REWARD in offered else {"solve"}),
     )
@@ -163,7 +188,13 @@ def info(model: str, options: Mapping[str, Json]) -> ModelInfo:
 def open_backend(model: str, options: Mapping[str, Json]) -> Replay:
     """A backend over the folder named by the option `recordings`."""
     settings = _options(options)
-    return Replay(model, _models(settings.recordings, model), latency=settings.latency)
+    return Replay(
+        model,
+        _models(settings.recordings, model),
+        latency=settings.latency,
+        usd=settings.usd,
+        show=settings.show,
+    )
 
 
 def _offered(drawn: Mapping[tuple[str, int], Recording]) -> frozenset[Capability]:

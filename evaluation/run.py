@@ -22,6 +22,7 @@ from ..runtime.session import Session
 from ..runtime.store import Store
 from .asking import Contender, Task, ask
 from .data.dataset import Dataset
+from .judges.null import null_score
 from .metrics.named import metric as named
 from .metrics.score import Metric, Opened
 from .outfile import OutFile, open_out
@@ -61,6 +62,8 @@ class Evaluation:
     records: tuple[Record, ...]
     spent: Usage
     stopped: str = ""
+    null: float | None = None
+    """What one constant answer scores, where a judge was checked so."""
 
     def of(self, pipeline: str) -> tuple[Record, ...]:
         """The records of one pipeline."""
@@ -79,6 +82,7 @@ async def evaluate(
     progress: Heard | None = None,
     stores: Iterable[Store] = (),
     candidates: bool = True,
+    null: int = 0,
 ) -> Evaluation:
     """Ask every pipeline every item with every seed, and score the answers.
 
@@ -87,7 +91,8 @@ async def evaluate(
     arrived. `budget` is for everything together and kept exactly; where it is spent, the evaluation
     ends with the records that there are. An item that fails is a record with its error. `stores`
     keep replies for all pipelines: with one, equal requests of several are the same draws.
-    `candidates` says whether those of all steps are scored beside the result.
+    `candidates` says whether those of all steps are scored beside the result. A judge is also given
+    one constant answer to `null` of the items, which it should not prefer.
 
     Raises `InputError`, `PlanRefused`, `MissingPackage`, `SandboxFailed`.
     """
@@ -105,12 +110,15 @@ async def evaluate(
             if isinstance(each, Opened):
                 await opened.enter_async_context(each.opened(account))
         contenders = await _contenders(asked, opened, tuple(stores), out)
+        checked = await _null(data, metrics, null)
         records, stopped = await _answered(asked, contenders, account, kept, concurrency, progress)
     if out is not None and not stopped and not any(record.error for record in records):
         for path in _journals(asked, out):
             for end in ("", "-wal", "-shm"):
                 path.with_name(path.name + end).unlink(missing_ok=True)
-    return Evaluation(data, asked.digests, told, asked.seeds, records, account.spent, stopped)
+    return Evaluation(
+        data, asked.digests, told, asked.seeds, records, account.spent, stopped, checked
+    )
 
 
 @dataclass(frozen=True)
@@ -154,6 +162,14 @@ class _Asked:
             for name in self.pipelines:
                 for seed in self.seeds:
                     yield Task(name, item, seed)
+
+
+async def _null(data: Dataset, metrics: Mapping[str, Metric], count: int) -> float | None:
+    """What a constant answer scores by the judges among the metrics."""
+    judged = [item for item in data.items if isinstance(metrics[item.metric], Opened)][:count]
+    if not judged:
+        return None
+    return await null_score(metrics[judged[0].metric], judged)
 
 
 async def _answered(

@@ -90,8 +90,8 @@ class Ensemble(Source):
         return frozenset({"solve"})
 
     def groups(self) -> tuple[range, ...]:
-        ends = accumulate((member.n for member in self._drawing()), initial=0)
-        return tuple(range(start, stop) for start, stop in pairwise(ends))
+        counts = (m.n if "n" in m.model_fields_set else self.n for m in self.members)
+        return tuple(range(start, stop) for start, stop in pairwise(accumulate(counts, initial=0)))
 
     def drawing(self, ctx: Context, draws: range) -> Drawing:
         return self._member(draws).drawing(ctx, draws)
@@ -100,17 +100,16 @@ class Ensemble(Source):
         return self._member(range(reply.index, reply.index + 1)).drawn(ctx, reply)
 
     def _member(self, draws: range) -> Generate:
-        for member, group in zip(self._drawing(), self.groups(), strict=True):
+        for member, group in zip(self.members, self.groups(), strict=True):
             if draws.start in group and draws.stop <= group.stop:
-                return member
+                return self._filled(member)
         raise ValueError(f"draws {draws.start}–{draws.stop} are not of one member")
 
     def _drawing(self) -> tuple[Generate, ...]:
         """The members, with the ensemble's arguments where they give none of their own."""
+        return tuple(map(self._filled, self.members))
+
+    def _filled(self, member: Generate) -> Generate:
         own = {name: getattr(self, name) for name in Generate.model_fields}
-        return tuple(
-            member.model_copy(
-                update={k: v for k, v in own.items() if k not in member.model_fields_set}
-            )
-            for member in self.members
-        )
+        given = member.model_fields_set
+        return member.model_copy(update={k: v for k, v in own.items() if k not in given})

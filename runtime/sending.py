@@ -238,7 +238,7 @@ class Sending:
         if not piece.finish:
             return
         seconds = self._run.now() - (self._sent or 0.0)
-        spent = self._charge(index, self._spent(index, seconds))
+        spent = self._charge(index, self._spent(index, seconds, piece.usd))
         reply = Reply(index, self._texts.pop(index), self._model.name, piece.finish, spent)
         place = index if self._place is None else self._place
         told: dict[str, Json] = {
@@ -282,10 +282,10 @@ class Sending:
         """The place that events of the request as a whole belong to."""
         return self._request.draws[0].index if self._place is None else self._place
 
-    def _spent(self, index: int, seconds: float) -> Usage:
+    def _spent(self, index: int, seconds: float, told: float | None = None) -> Usage:
         tokens = self._tokens[index]
         prompt, cached = (self._prompt, self._cached) if index == self._lead else (0, 0)
-        usd = self._model.price.usd(prompt, tokens, cached)
+        usd = self._model.price.usd(prompt, tokens, cached) if told is None else told
         return Usage(1, prompt, cached, tokens, usd, seconds)
 
     def _charge(self, index: int, spent: Usage) -> Usage:

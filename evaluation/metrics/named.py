@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from importlib import import_module
 from types import MappingProxyType
-from typing import Any
+from typing import Any, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -22,8 +22,11 @@ METRICS: Mapping[str, str] = MappingProxyType(
         "code": "Code",
         "exact": "Exact",
         "game24": "Game24",
+        "instructions": "Instructions",
+        "judged": "Judged",
         "maths": "Maths",
         "numeric": "Numeric",
+        "proof": "Proof",
         "recorded": "Recorded",
         "stepwise": "Stepwise",
         "utility": "Utility",
@@ -63,10 +66,13 @@ def _named(name: str, options: Mapping[str, Any]) -> Metric:
     for option in options:
         if option not in known:
             raise InputError(f"{name} has no option {option!r}; {nearest(option, known)}")
-    try:
-        made: Metric = TypeAdapter(cls).validate_python(dict(options))
-    except ValidationError as error:
-        problem = error.errors(include_url=False)[0]
-        place = ".".join(map(str, problem["loc"]))
-        raise InputError(f"{name}, {place}: {problem['msg']}") from error
+    hints = get_type_hints(cls, include_extras=True)
+    given = {}
+    for option, value in options.items():
+        try:
+            given[option] = TypeAdapter(hints[option]).validate_python(value)
+        except ValidationError as error:
+            problem = error.errors(include_url=False)[0]["msg"]
+            raise InputError(f"{name}, {option}: {problem}") from error
+    made: Metric = cls(**given)
     return made

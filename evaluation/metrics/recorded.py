@@ -20,7 +20,7 @@ __all__ = ["Recorded"]
 _SAMPLES = ("samples.jsonl.gz", "samples.jsonl")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Recorded:
     """1 for a text that its recording calls right in the field `label`.
 

@@ -13,7 +13,7 @@ from .score import Metric, Score
 __all__ = ["Utility"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Utility:
     """What another metric calls right earns `right`, what it calls wrong costs `wrong`, and no
     answer is worth `silent`; a score between counts in proportion. Not bounded by 0 and 1."""

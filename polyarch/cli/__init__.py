@@ -23,6 +23,7 @@ __all__ = ["COMMANDS", "cli", "main"]
 COMMANDS = {
     "compile": "Check a pipeline, price it, and print the plan.",
     "run": "Answer a question, or a file of questions, with a pipeline.",
+    "eval": "Evaluate pipelines on data: scores, differences, costs, and how sure they are.",
     "search": "Search a space for the best pipeline within a budget.",
     "ops": "List the operators, or explain one.",
     "schema": "Print the JSON Schema of pipeline files, for editors.",

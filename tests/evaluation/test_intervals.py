@@ -8,7 +8,13 @@ import numpy as np
 import pytest
 
 from polyarch.evaluation import intervals
-from polyarch.evaluation.intervals import paired_bootstrap, sign_test, wilson
+from polyarch.evaluation.intervals import (
+    bootstrap,
+    holm,
+    paired_bootstrap,
+    sign_test,
+    wilson,
+)
 
 
 def test_the_examples_in_the_docstrings_hold() -> None:
@@ -109,3 +115,28 @@ def test_the_sign_test_rejects_a_fair_coin_no_more_often_than_it_says() -> None:
 def test_the_sign_test_refuses_what_cannot_be_counted() -> None:
     with pytest.raises(ValueError, match="counted"):
         sign_test(-1, 2)
+
+
+@pytest.mark.parametrize("values", [(0.0, 1.0), (-1.0, 0.0, 1.0), tuple(np.linspace(0, 1, 21))])
+def test_the_bootstrap_covers_the_true_mean(values: tuple[float, ...]) -> None:
+    rng, covered = np.random.default_rng(2), []
+    chances = rng.dirichlet(np.full(len(values), 5.0))
+    mean = float(np.dot(values, chances))
+    for _ in range(400):
+        _, low, high = bootstrap(rng.choice(values, p=chances, size=200), resamples=1_000)
+        covered.append(low <= mean <= high)
+    assert np.mean(covered) == pytest.approx(0.95, abs=0.035)
+
+
+def test_the_bootstrap_of_differences_is_the_paired_one() -> None:
+    rng = np.random.default_rng(3)
+    one, other = rng.integers(2, size=500), rng.integers(2, size=500)
+    paired = paired_bootstrap(one.tolist(), other.tolist())
+    assert bootstrap((one - other).tolist()) == pytest.approx(paired, abs=0.005)
+    with pytest.raises(ValueError, match="no scores"):
+        bootstrap([])
+
+
+def test_holm_keeps_the_order_and_never_falls() -> None:
+    assert holm([0.04, 0.01, 0.5]) == pytest.approx([0.08, 0.03, 0.5])
+    assert holm([0.6, 0.6]) == [1.0, 1.0]
