@@ -172,7 +172,7 @@ class Examiner:
         self, session: Session, prices: Mapping[str, Price], account: Ledger, place: int
     ) -> Mark:
         async with self._slots:
-            meter = Meter(prices)
+            meter = _Meter(prices)
             result = await self._answered(session, account, place, meter)
         if result.error is not None:
             return meter.mark(0.0, result, f"{result.error.code}: {result.error}")
@@ -188,7 +188,7 @@ class Examiner:
         return meter.mark(score, result)
 
     async def _answered(
-        self, session: Session, account: Ledger, place: int, meter: Meter
+        self, session: Session, account: Ledger, place: int, meter: _Meter
     ) -> Result:
         """The result of a question; asked again while its model cannot be reached."""
         item, wait, waited = self._items[place], _FIRST_WAIT, 0.0
@@ -212,7 +212,7 @@ class Examiner:
             waited, wait = waited + wait, min(2 * wait, _LONGEST_WAIT)
 
 
-class Meter:
+class _Meter:
     """What an answer to a question costs, replies that the bank had included. A listener."""
 
     def __init__(self, prices: Mapping[str, Price]) -> None:

@@ -37,7 +37,7 @@ from .trial import Trial
 from .variants import baselines, reductions
 from .wanted import Wanted
 
-__all__ = ["Watch", "search_space"]
+__all__ = ["Watch", "Work", "search_space"]
 
 _EXPLORE = 0.5
 """The share of the budget after which nothing new is tried."""

@@ -109,9 +109,7 @@ def test_a_model_proposes_and_nonsense_is_a_random_point() -> None:
         assert "- d: 0 = 0, 1 = 1, 2 = 2 (only where c is 1)" in request.messages[-1].text
         return said.pop(0)
 
-    history = searched(
-        "agent", 1, trials=4, model="scripted/x", backend=Scripted(reply)
-    )
+    history = searched("agent", 1, trials=4, model="scripted/x", backend=Scripted(reply))
     assert [t.choice for t in history][1] == {"a": 1, "b": 5, "c": 1, "d": 2}
     assert len(history) == 4
     assert said == []
