@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from . import search
     from .compiled import Lock
     from .compiler.errors import PolyarchError, SpecError
     from .compiler.spec import Budget
@@ -36,6 +37,7 @@ __all__ = [
     "__version__",
     "load",
     "loads",
+    "search",
 ]
 
 __version__ = "0.1.0"
@@ -57,6 +59,8 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> object:
+    if name == "search":
+        return import_module(".search", __name__)
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -101,6 +101,8 @@ class _Recalling:
             "ask": draw.index,
             "turn": self._request.turn,
             "model": model.name,
+            "prompt": kept.prompt_tokens,
+            "cached": kept.cached_tokens,
             "tokens": kept.completion_tokens,
             "finish": kept.finish,
             "text": kept.text,

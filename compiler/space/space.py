@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
 from random import Random
 
@@ -42,6 +44,19 @@ class Space:
     _document: Document = field(repr=False)
     _part: Part = field(repr=False)
     _folder: Path = field(repr=False)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """The SHA-256 of what is open and what is not; how it is to be searched is not in it."""
+        plain = self._document.plain()
+        assert isinstance(plain, dict)
+        told = {key: value for key, value in plain.items() if key not in ("about", "search")}
+        return sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()
+
+    @property
+    def folder(self) -> Path:
+        """Where files that it names are."""
+        return self._folder
 
     @property
     def size(self) -> int | None:

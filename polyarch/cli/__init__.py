@@ -26,6 +26,7 @@ COMMANDS = {
     "eval": "Evaluate pipelines on data: scores, differences, costs, and how sure they are.",
     "analyze": "Tell why scores are what they are: coverage, verifiers, judges, ensembles.",
     "fit": "Fit weights, a threshold or a router to questions with known answers.",
+    "search": "Search a space for the best pipeline within a budget.",
     "ops": "List the operators, or explain one.",
     "schema": "Print the JSON Schema of pipeline files, for editors.",
     "cache": "Show, prune or clear the cache of replies.",

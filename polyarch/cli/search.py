@@ -1,0 +1,181 @@
+"""Search a space for the best pipeline within a budget."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING
+
+import click
+
+from .errors import as_json
+
+if TYPE_CHECKING:
+    from ..search.display import Display
+    from ..search.found import Found
+
+__all__ = ["command"]
+
+_BUDGET = ("calls", "tokens", "usd", "minutes")
+
+
+@click.command("search")
+@click.argument("space")
+@click.option("--data", metavar="DATA", help="Questions: a file, a folder, hf:NAME, embedded:300.")
+@click.option("--budget", metavar="UNIT=LIMIT,…", help="For all: calls, tokens, usd, minutes.")
+@click.option("--metric", metavar="NAME", help="What scores answers; the data's own if left out.")
+@click.option("--minus", metavar="UNIT=WORTH,…", help="What a call, token, … costs of the score.")
+@click.option("--least", metavar="UNIT", multiple=True, help="A cost as an objective of its own.")
+@click.option("--at-most", metavar="UNIT=LIMIT,…", help="What a question may cost on average.")
+@click.option("--strategy", metavar="NAME", help="Who decides what to try. [default: frugal]")
+@click.option("--argument", metavar="NAME=VALUE", multiple=True, help="Of the strategy.")
+@click.option("--trials", type=click.IntRange(min=1), help="The most points tried.")
+@click.option("--workers", type=click.IntRange(min=1), default=1, help="Points tried at once.")
+@click.option(
+    "--study", default="", metavar="NAME|URL", help="The study, or its Postgres database."
+)
+@click.option("--out", metavar="FOLDER", help="Where results go. [default: NAME-search]")
+@click.option("--seed", type=int, help="Decides every random choice. [default: 0]")
+@click.option("--confirm", type=click.IntRange(min=1), help="Questions to confirm the best with.")
+@click.option("--test", type=click.IntRange(min=0), help="Locked questions to report on; 0: none.")
+@click.option("--pruner", type=click.Choice(["flip", "wilcoxon"]), default="flip")
+@click.option("--optuna", metavar="FILE", help="Also write an Optuna journal, for its dashboard.")
+@click.option("--allow-key", "keys", metavar="VARIABLE", multiple=True, help="As for run.")
+@click.option("--allow-unsandboxed", is_flag=True, help="As for run.")
+@click.option("--json", is_flag=True, callback=as_json, help="The outcome, or errors, as JSON.")
+@click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
+def command(
+    space: str,
+    data: str | None,
+    budget: str | None,
+    metric: str | None,
+    minus: str | None,
+    least: tuple[str, ...],
+    at_most: str | None,
+    strategy: str | None,
+    argument: tuple[str, ...],
+    trials: int | None,
+    workers: int,
+    study: str,
+    out: str | None,
+    seed: int | None,
+    confirm: int | None,
+    test: int | None,
+    pruner: str,
+    optuna: str | None,
+    keys: tuple[str, ...],
+    allow_unsandboxed: bool,
+    json: bool,
+    quiet: bool,
+) -> None:
+    """Search a space for the best pipeline within a budget.
+
+    SPACE is a pipeline file with holes, or the name of one in the library. Half of the data
+    decides, the other half is opened once, to report on the winner. Ctrl-C ends the search with the
+    best so far; the same command goes on with it, as it does after any interruption, and pays for
+    no reply that had arrived. Several processes may work on one study.
+    """
+    from ..compiler.space import open_space
+    from ..search.call import search
+    from ..search.display import Display
+    from .files import pipeline_file
+
+    opened = open_space(pipeline_file(space))
+    limits = _numbers(budget, "--budget", _BUDGET)
+    display = Display()
+    with _shown(display, quiet or json):
+        found = search(
+            opened,
+            data,
+            calls=_whole(limits.get("calls")),
+            tokens=_whole(limits.get("tokens")),
+            usd=limits.get("usd"),
+            minutes=limits.get("minutes"),
+            metric=metric,
+            minus=_numbers(minus, "--minus"),
+            least=least,
+            at_most=_numbers(at_most, "--at-most"),
+            strategy=strategy,
+            arguments=dict(_argument(one) for one in argument),
+            trials=trials,
+            workers=workers,
+            study=study,
+            out=out,
+            seed=seed,
+            confirm=confirm,
+            test=test,
+            pruner=pruner,
+            keys=keys,
+            allow_unsandboxed=allow_unsandboxed,
+            watch=display,
+        )
+    if optuna is not None:
+        from pathlib import Path
+
+        from ..search.history import History
+        from ..search.strategy.sampled import export
+
+        export(Path(optuna), opened.name, opened.holes, History(found.aims, found.trials))
+    _tell(found, json)
+
+
+def _tell(found: Found, as_json: bool) -> None:
+    from json import dumps
+
+    from ..search.output import figures, record
+
+    if as_json:
+        click.echo(dumps(record(found), ensure_ascii=False))
+        return
+    for name, value in found.told:
+        click.echo(f"{name}: {value}")
+    click.echo()
+    for line in figures(found):
+        click.echo(line)
+    click.echo(f"\nwritten: {found.out}/best.yaml, report.html, search.json")
+
+
+def _shown(display: Display, quiet: bool) -> AbstractContextManager[object]:
+    if quiet or not sys.stderr.isatty():
+        return nullcontext()
+    from rich.console import Console
+    from rich.live import Live
+
+    console = Console(file=sys.stderr)
+    return Live(display, console=console, transient=True, refresh_per_second=2)
+
+
+def _numbers(
+    text: str | None, option: str, units: tuple[str, ...] | None = None
+) -> Mapping[str, float]:
+    from ..compiler.names import nearest
+    from ..search.aim import UNITS
+
+    known: tuple[str, ...] = units or UNITS
+    made: dict[str, float] = {}
+    for part in (text or "").split(",") if text else ():
+        unit, _, limit = part.strip().partition("=")
+        try:
+            made[unit] = float(limit.replace("_", ""))
+        except ValueError:
+            made[unit] = -1.0
+        if unit not in known or not made[unit] > 0:
+            hint = nearest(unit, known)
+            told = f"{part!r} is not UNIT=NUMBER with a number above 0; {hint}"
+            raise click.BadParameter(told, param_hint=option)
+    return made
+
+
+def _whole(limit: float | None) -> int | None:
+    return None if limit is None else int(limit)
+
+
+def _argument(told: str) -> tuple[str, object]:
+    from json import loads
+
+    name, _, value = told.partition("=")
+    try:
+        return name, loads(value)
+    except ValueError:
+        return name, value

@@ -1,0 +1,131 @@
+"""A search as one call."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..compiler.errors import InputError
+from ..compiler.space import SearchBudget, Space, open_space
+from ..evaluation.data import Dataset
+from ..evaluation.metrics import Metric
+from .found import Found
+from .output import write
+from .page import page
+from .questions import questions
+from .record import Limits
+from .search import Watch, search_space
+from .wanted import Wanted, aims_of, caps_of
+
+__all__ = ["search", "search_async"]
+
+
+def search(space: str | Path | Space, data: str | Dataset | None = None, **wanted: Any) -> Found:
+    """Search a space for the best pipeline. See `search_async`, which takes the same; for code
+    without an event loop."""
+    return asyncio.run(search_async(space, data, **wanted))
+
+
+async def search_async(
+    space: str | Path | Space,
+    data: str | Dataset | None = None,
+    *,
+    calls: int | None = None,
+    tokens: int | None = None,
+    usd: float | None = None,
+    minutes: float | None = None,
+    metric: str | Mapping[str, Any] | Metric | None = None,
+    minus: Mapping[str, float] | None = None,
+    least: Sequence[str] = (),
+    at_most: Mapping[str, float] | None = None,
+    strategy: str | None = None,
+    arguments: Mapping[str, Any] | None = None,
+    trials: int | None = None,
+    workers: int = 1,
+    study: str = "",
+    out: str | Path | None = None,
+    seed: int | None = None,
+    questions_each: int | None = None,
+    confirm: int | None = None,
+    test: int | None = None,
+    pruner: str = "flip",
+    keys: Sequence[str] = (),
+    allow_unsandboxed: bool = False,
+    watch: Watch = lambda trial, work: None,
+) -> Found:
+    """Search a space for the best pipeline within limits for the whole search.
+
+    `calls`, `tokens`, `usd` and `minutes` are hard limits for all trials, confirming and testing
+    together. `minus` says by unit how much of the score one is worth, `least` names costs that are
+    objectives of their own, `at_most` what a question may cost on average. What is left out comes
+    from the space's own `search:`. `questions_each` is how many questions a point is asked at most
+    while searching. Results are written to the folder `out`; a second search with the same folder
+    goes on with the first, and pays for no reply that had arrived.
+
+    Raises `SpecError`, `InputError`, `PlanRefused` where no point can run, `BudgetExhausted` where
+    not one question can be paid for.
+    """
+    opened = space if isinstance(space, Space) else open_space(Path(space))
+    told = opened.search
+    where = data if data is not None else told.data if told else None
+    if where is None:
+        raise InputError(f"{opened.name} names no data; say which")
+    budget = told.budget if told else SearchBudget()
+    limits = Limits(
+        calls if calls is not None else budget.calls,
+        tokens if tokens is not None else budget.tokens,
+        usd if usd is not None else budget.usd,
+        _seconds(minutes if minutes is not None else budget.minutes),
+    )
+    if limits == Limits() and trials is None and not (told and told.trials):
+        raise InputError("a search needs an end: calls, tokens, usd, minutes or trials")
+    own, args = _strategy(strategy, arguments, told.strategy if told else None)
+    chosen = seed if seed is not None else told.seed if told else 0
+    asked = questions(where, fields=told.fields if told else None, seed=chosen)
+    wanted = Wanted(
+        out=Path(out) if out is not None else Path(f"{opened.name}-search"),
+        limits=limits,
+        aims=aims_of(opened, minus or {}, tuple(least)),
+        strategy=own,
+        arguments=args,
+        trials=trials if trials is not None else told.trials if told else None,
+        workers=workers,
+        study=study,
+        seed=chosen,
+        most=questions_each,
+        confirm=confirm if confirm is not None else told.confirm if told else None,
+        test=test if test is not None else _test(told.test if told else True),
+        caps=caps_of(at_most or {}),
+        pruner=pruner,
+        keys=tuple(keys),
+        allow_unsandboxed=allow_unsandboxed,
+    )
+    scored = metric if metric is not None else told.metric if told else None
+    found = await search_space(opened, asked, wanted, metric=scored, watch=watch)
+    texts = {trial.key: opened.close(trial.choice).text for trial in found.front}
+    write(found, wanted.out, texts)
+    (wanted.out / "report.html").write_text(page(opened.name, found), encoding="utf-8")
+    return found
+
+
+def _strategy(
+    given: str | None, arguments: Mapping[str, Any] | None, told: str | Mapping[str, Any] | None
+) -> tuple[str, Mapping[str, Any]]:
+    if given is not None or told is None:
+        return given or "frugal", dict(arguments or {})
+    if isinstance(told, str):
+        return told, dict(arguments or {})
+    name, options = next(iter(told.items()))
+    return name, {**options, **(arguments or {})}
+
+
+def _test(told: int | bool) -> int | None:
+    if isinstance(told, bool):
+        return None if told else 0
+    return told
+
+
+def _seconds(minutes: float | None) -> float | None:
+    return None if minutes is None else 60 * minutes

@@ -1,0 +1,126 @@
+"""What a search has found, and how sure that is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..compiler.space import Choice
+from ..evaluation.intervals import Interval, paired_bootstrap
+from .aim import Aim
+from .mark import Mark
+from .trial import Trial, mean
+
+__all__ = ["Ablated", "Contestant", "Found", "difference", "score_interval"]
+
+
+def score_interval(marks: Sequence[Mark]) -> Interval:
+    """The mean score, with the 95% interval of a bootstrap over questions."""
+    told = [mark.score for mark in marks if mark.score is not None]
+    return paired_bootstrap(told, [0.0] * len(told))
+
+
+def difference(one: Sequence[Mark], other: Sequence[Mark], aim: Aim | None = None) -> Interval:
+    """How much better one is on the questions that both answered, paired."""
+    measure = aim or Aim()
+    both = zip(measure.over(one), measure.over(other), strict=False)
+    told = [(a, b) for a, b in both if a is not None and b is not None]
+    return paired_bootstrap([a for a, _ in told], [b for _, b in told])
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """A pipeline on the locked questions. The winner comes first, then what it is held against."""
+
+    name: str
+    text: str
+    marks: tuple[Mark, ...]
+
+    @property
+    def score(self) -> Interval:
+        """The mean score with its interval."""
+        return score_interval(self.marks)
+
+    def cost(self, unit: str) -> float:
+        """What a question cost on average."""
+        return sum(float(getattr(m, unit)) for m in self.marks) / max(1, len(self.marks))
+
+
+@dataclass(frozen=True)
+class Ablated:
+    """The winner with less: what it loses, on the same draws, and what it saves.
+
+    `why` says that this cannot be told from the bank, or that it cannot run.
+    """
+
+    change: str
+    text: str = ""
+    loss: Interval | None = None
+    questions: int = 0
+    tokens_saved: float = 0.0
+    calls_saved: float = 0.0
+    why: str = ""
+
+    @property
+    def worth(self) -> float | None:
+        """The score lost for each thousand tokens saved; None where nothing is saved or known."""
+        if self.loss is None or self.tokens_saved <= 0:
+            return None
+        return 1000 * self.loss.estimate / self.tokens_saved
+
+
+@dataclass(frozen=True)
+class Found:
+    """The outcome of a search. `trials` are all, the likely best first; `test` begins with the
+    winner, and is empty where the locked questions were not opened.
+
+    `dropped` names what the ablation took away from the winner. `opened` is how often the locked
+    questions were opened for this study, this time included.
+    """
+
+    best: Trial
+    text: str
+    trials: tuple[Trial, ...]
+    front: tuple[Trial, ...]
+    told: Sequence[tuple[str, str]]
+    aims: tuple[Aim, ...]
+    why: str
+    calls: int
+    tokens: int
+    usd: float
+    seconds: float
+    test: tuple[Contestant, ...] = ()
+    ablation: tuple[Ablated, ...] = ()
+    dropped: tuple[str, ...] = ()
+    opened: int = 0
+    out: Path | None = None
+    size: int | None = None
+    choices: dict[str, Sequence[tuple[str, str]]] = field(default_factory=dict)
+    """What was chosen in words, by the key of the trial."""
+
+    @property
+    def choice(self) -> Choice:
+        """What was chosen."""
+        return self.best.choice
+
+    @property
+    def dev(self) -> Interval:
+        """The winner's score on the questions it was chosen by: too good, for it was chosen."""
+        return score_interval(self.best.marks)
+
+    @property
+    def gap(self) -> float | None:
+        """How much better it looked than it is: dev less test."""
+        return self.dev.estimate - self.test[0].score.estimate if self.test else None
+
+    @property
+    def gains(self) -> dict[str, Interval]:
+        """By what it was held against, how much better the winner is on the locked questions."""
+        winner = self.test[:1]
+        return {
+            other.name: difference(one.marks, other.marks)
+            for one in winner
+            for other in self.test[1:]
+            if mean([m.score for m in other.marks]) > float("-inf")
+        }

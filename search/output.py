@@ -1,0 +1,137 @@
+"""The files of a search: the best pipeline, the front, and everything as JSON."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from ..compiler.values import Json
+from ..evaluation.intervals import Interval
+from .found import Found
+from .trial import Trial
+
+__all__ = ["best_yaml", "figures", "points", "record", "told", "write"]
+
+
+def told(interval: Interval) -> str:
+    """An interval in percent."""
+    estimate, low, high = (100 * value for value in interval)
+    return f"{estimate:.1f}% ({low:.1f} to {high:.1f})"
+
+
+def points(interval: Interval) -> str:
+    """A difference in points, with its interval."""
+    estimate, low, high = (100 * value for value in interval)
+    return f"{estimate:+.1f} points ({low:+.1f} to {high:+.1f})"
+
+
+def figures(found: Found) -> Iterator[str]:
+    """What is known of the winner, a line each, with the number of questions each rests on."""
+    best = found.best
+    yield f"dev: {told(found.dev)} on {len(best.marks)} questions, by which it was chosen"
+    if found.test:
+        winner = found.test[0]
+        yield f"test: {told(winner.score)} on {len(winner.marks)} locked questions"
+        yield f"      dev less test: {100 * (found.gap or 0):+.1f} points"
+        yield (
+            f"cost of a question: {winner.cost('calls'):.1f} calls, "
+            f"{winner.cost('tokens'):,.0f} tokens, ${winner.cost('usd'):.4g}"
+        )
+        for other in found.test[1:]:
+            gain = points(found.gains[other.name])
+            yield (
+                f"against {other.name} ({other.cost('calls'):.1f} calls, "
+                f"{other.cost('tokens'):,.0f} tokens): {gain}"
+            )
+    else:
+        yield "test: the locked questions were not opened"
+    if found.opened > 1:
+        yield f"the locked questions were opened {found.opened} times: the test is too good by now"
+    for one in found.dropped:
+        yield f"dropped, for it was worth nothing: {one}"
+    tried = len([trial for trial in found.trials if trial.state != "refused"])
+    size = f" of {found.size:,}" if found.size is not None else ""
+    yield f"{tried:,}{size} points tried with {found.calls:,} calls; {found.why}"
+
+
+def best_yaml(found: Found) -> str:
+    """The winner without holes, its figures as comments."""
+    lines = [f"# {line}" for line in figures(found)]
+    return "\n".join([*lines, "", found.text])
+
+
+def write(found: Found, out: Path, texts: Mapping[str, str]) -> None:
+    """Write `best.yaml`, `front/` and `search.json` into a folder; `texts` holds the pipelines of
+    the front by key."""
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "best.yaml").write_text(best_yaml(found), encoding="utf-8")
+    front = out / "front"
+    if front.exists():
+        shutil.rmtree(front)
+    if len(found.aims) > 1:
+        front.mkdir()
+        for place, trial in enumerate(found.front, start=1):
+            values = ", ".join(f"{aim}: {trial.value(aim):.4g}" for aim in found.aims)
+            head = f"# trial {trial.number}; {values}; on {len(trial.marks)} questions\n\n"
+            (front / f"{place:02}.yaml").write_text(head + texts[trial.key], encoding="utf-8")
+    made = json.dumps(record(found), ensure_ascii=False, indent=1)
+    (out / "search.json").write_text(made + "\n", encoding="utf-8")
+
+
+def record(found: Found) -> Mapping[str, Json]:
+    """Everything as JSON."""
+    return {
+        "best": _trial(found, found.best),
+        "dev": list(found.dev),
+        "test": [
+            {
+                "name": one.name,
+                "score": list(one.score),
+                "questions": len(one.marks),
+                "calls": one.cost("calls"),
+                "tokens": one.cost("tokens"),
+                "usd": one.cost("usd"),
+            }
+            for one in found.test
+        ],
+        "gains": {name: list(gain) for name, gain in found.gains.items()},
+        "gap": found.gap,
+        "opened": found.opened,
+        "dropped": list(found.dropped),
+        "ablation": [
+            {
+                "change": one.change,
+                "loss": None if one.loss is None else list(one.loss),
+                "questions": one.questions,
+                "calls_saved": one.calls_saved,
+                "tokens_saved": one.tokens_saved,
+                "why": one.why,
+            }
+            for one in found.ablation
+        ],
+        "why": found.why,
+        "spent": {
+            "calls": found.calls,
+            "tokens": found.tokens,
+            "usd": found.usd,
+            "seconds": round(found.seconds, 1),
+        },
+        "front": [trial.number for trial in found.front],
+        "trials": [_trial(found, trial) for trial in found.trials],
+    }
+
+
+def _trial(found: Found, trial: Trial) -> Mapping[str, Json]:
+    return {
+        "number": trial.number,
+        "chosen": dict(found.choices.get(trial.key, ())),
+        "state": trial.state,
+        "why": trial.why,
+        "questions": len(trial.marks),
+        "values": {str(aim): trial.value(aim) if trial.asked else None for aim in found.aims},
+        "calls": trial.cost("calls"),
+        "tokens": trial.cost("tokens"),
+        "paid": trial.paid,
+    }

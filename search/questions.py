@@ -1,0 +1,102 @@
+"""The questions of a search: what it may look at, and what is locked until the end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+from ..backends.embedded.problems import problems
+from ..compiler.answers import Answer
+from ..compiler.errors import InputError
+from ..evaluation.data import Dataset, Item, dataset, load_data
+from ..evaluation.data.split import DEV, TEST, part_of
+from ..evaluation.metrics import Metric
+from ..evaluation.metrics import metric as named
+from .examiner import Scores
+
+__all__ = ["EMBEDDED", "Questions", "questions", "scores_of"]
+
+EMBEDDED = "embedded:"
+"""Before a number of fresh problems of the embedded model, and perhaps a colon and a seed."""
+
+
+@dataclass(frozen=True)
+class Questions:
+    """Items of both parts, each in one random order that never changes."""
+
+    name: str
+    dev: tuple[Item, ...]
+    test: tuple[Item, ...]
+    metric: str
+    fingerprint: str
+
+    @property
+    def all(self) -> tuple[Item, ...]:
+        """Those of `dev`, then those of `test`."""
+        return (*self.dev, *self.test)
+
+
+def questions(
+    where: str | Dataset,
+    *,
+    fields: Mapping[str, str] | None = None,
+    split: str = "",
+    seed: int = 0,
+) -> Questions:
+    """The questions of a data set, in two parts: an item's id decides on which side it is.
+
+    Raises `InputError` where there are none to choose by.
+    """
+    if isinstance(where, Dataset):
+        whole = where
+    elif where.startswith(EMBEDDED):
+        whole = _embedded(where.removeprefix(EMBEDDED))
+    else:
+        whole = load_data(where, fields=fields or {}, split=split or None)
+    order = list(whole.items)
+    Random(f"{seed} {whole.fingerprint}").shuffle(order)
+    parts = {
+        part: tuple(item for item in order if part_of(item.id) == part) for part in (DEV, TEST)
+    }
+    if not parts[DEV]:
+        raise InputError(f"{whole.name}: no questions to choose a pipeline by")
+    return Questions(whole.name, parts[DEV], parts[TEST], whole.metric, whole.fingerprint)
+
+
+def scores_of(
+    asked: Questions, given: str | Mapping[str, Any] | Metric | None
+) -> tuple[Scores, tuple[Metric, ...]]:
+    """How answers are scored, by the metric given or by what the items name; and these metrics.
+
+    Raises `InputError` where nothing is named.
+    """
+    if given is not None:
+        one = named(given) if isinstance(given, str | Mapping) else given
+        known: dict[str, Metric] = dict.fromkeys({item.metric for item in asked.all}, one)
+    else:
+        known = {}
+        for item in asked.all:
+            name = item.metric or asked.metric
+            if not name:
+                raise InputError(f"{asked.name} names no metric; say which with --metric")
+            known[item.metric] = known.get(item.metric) or named(name)
+
+    async def scores(item: Item, answer: Answer | None, text: str) -> float:
+        return (await known[item.metric].score(item, answer, text)).value
+
+    distinct = {id(one): one for one in known.values()}
+    return scores, tuple(distinct.values())
+
+
+def _embedded(told: str) -> Dataset:
+    count, _, seed = told.partition(":")
+    if not count.isdigit() or (seed and not seed.isdigit()) or int(count) < 1:
+        raise InputError(f"{EMBEDDED}{told}: a number of problems is meant, such as embedded:400")
+    made = problems("demo", int(count), int(seed or 0))
+    items = [
+        Item(f"abacus-{seed or 0}-{place}", problem.question, str(problem.answer), "numeric")
+        for place, problem in enumerate(made)
+    ]
+    return dataset("embedded", items, "numeric")

@@ -1,0 +1,142 @@
+"""Optuna's samplers. No other file knows Optuna.
+
+The study is in memory, since Optuna's own SQLite storage takes longer than a trial is allowed to be
+kept books of; what was tried is told to it again when a search goes on.
+"""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ...compiler.errors import MissingPackage
+from ...compiler.space import Choice, Hole
+from ..history import History
+from ..trial import Trial, key_of
+from .base import Setting, Strategy
+
+if TYPE_CHECKING:
+    import optuna
+
+__all__ = ["Sampled", "export"]
+
+
+class Sampled(Strategy):
+    """Asks an Optuna sampler: `tpe`, `nsga2`, `nsga3` or `optuna_gp`.
+
+    Raises `MissingPackage` without Optuna, and for `optuna_gp` without torch.
+    """
+
+    def __init__(self, setting: Setting, sampler: str = "tpe") -> None:
+        super().__init__(setting)
+        self._optuna = _optuna()
+        self._study = self._optuna.create_study(
+            directions=["maximize"] * len(self.aims), sampler=self._sampler(sampler)
+        )
+        self._told: set[str] = set()
+        self._open: dict[str, optuna.Trial] = {}
+
+    async def ask(self, history: History) -> Choice | None:
+        """The sampler's next point, hole by hole; ones outside of the space are told to be bad."""
+        for trial in history:
+            if trial.key not in self._open and trial.state != "running":
+                self.tell(trial)
+        drawn = self._study.ask()
+        made: dict[str, int | float] = {}
+        for hole in self.space.holes:
+            if hole.exists(made):
+                made[hole.name] = _suggested(drawn, hole)
+        if made in history or self.space.valid(made):
+            self._study.tell(drawn, state=self._optuna.trial.TrialState.FAIL)
+        else:
+            self._open[key_of(made)] = drawn
+        return made
+
+    def tell(self, trial: Trial) -> None:
+        """How a point did; what was refused or left early without a score failed."""
+        if trial.key in self._told or self.space.valid(trial.choice):
+            return
+        self._told.add(trial.key)
+        state = self._optuna.trial.TrialState
+        drawn = self._open.pop(trial.key, None)
+        values = [trial.value(aim) for aim in self.aims] if trial.asked else None
+        if drawn is not None and values is None:
+            self._study.tell(drawn, state=state.FAIL)
+        elif drawn is not None:
+            self._study.tell(drawn, values)
+        elif values is not None:
+            self._study.add_trial(_frozen(self._optuna, self.space.holes, trial, values))
+
+    def _sampler(self, name: str) -> Any:
+        seed, samplers = self.rng.randrange(1 << 31), self._optuna.samplers
+        if name == "tpe":
+            with warnings.catch_warnings():
+                # Optuna warns that grouping may change.
+                warnings.simplefilter("ignore", self._optuna.exceptions.ExperimentalWarning)
+                return samplers.TPESampler(seed=seed, multivariate=True, group=True)
+        if name == "optuna_gp":
+            try:
+                import torch  # noqa: F401 -- Optuna fails late, and with another message
+            except ImportError as error:
+                hint = "pip install torch, or use --strategy gp"
+                raise MissingPackage(f"optuna_gp needs torch: {hint}") from error
+            return samplers.GPSampler(seed=seed)
+        made = samplers.NSGAIISampler if name == "nsga2" else samplers.NSGAIIISampler
+        return made(seed=seed, population_size=16)
+
+
+def export(path: Path, name: str, holes: tuple[Hole, ...], history: History) -> None:
+    """Write what was tried as an Optuna journal, for optuna-dashboard. Raises `MissingPackage`."""
+    optuna = _optuna()
+    path.unlink(missing_ok=True)
+    backend = optuna.storages.journal.JournalFileBackend(str(path))
+    study = optuna.create_study(
+        study_name=name,
+        storage=optuna.storages.JournalStorage(backend),
+        directions=["maximize"] * len(history.aims),
+    )
+    for trial in sorted(history.asked, key=lambda one: one.number):
+        values = [trial.value(aim) for aim in history.aims]
+        study.add_trial(_frozen(optuna, holes, trial, values))
+
+
+def _optuna() -> Any:
+    try:
+        import optuna
+    except ImportError as error:
+        hint = "pip install 'polyarch[search]'"
+        raise MissingPackage(f"Optuna's strategies need Optuna: {hint}") from error
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    return optuna
+
+
+def _suggested(drawn: optuna.Trial, hole: Hole) -> int | float:
+    if hole.options:
+        return int(drawn.suggest_categorical(hole.name, list(range(len(hole.options)))))
+    low, high = hole.low or 0, hole.high or 0
+    if isinstance(low, int) and isinstance(high, int):
+        return drawn.suggest_int(hole.name, low, high, log=hole.log)
+    return drawn.suggest_float(hole.name, float(low), float(high), log=hole.log)
+
+
+def _frozen(optuna: Any, holes: tuple[Hole, ...], trial: Trial, values: list[float]) -> Any:
+    """A trial as Optuna keeps it."""
+    kinds = optuna.distributions
+    known: dict[str, Any] = {}
+    for hole in holes:
+        if hole.name not in trial.choice:
+            continue
+        low, high = hole.low or 0, hole.high or 0
+        if hole.options:
+            known[hole.name] = kinds.CategoricalDistribution(list(range(len(hole.options))))
+        elif isinstance(low, int) and isinstance(high, int):
+            known[hole.name] = kinds.IntDistribution(low, high, log=hole.log)
+        else:
+            known[hole.name] = kinds.FloatDistribution(float(low), float(high), log=hole.log)
+    return optuna.trial.create_trial(
+        params=dict(trial.choice),
+        distributions=known,
+        values=values,
+        user_attrs={"questions": len(trial.marks), "state": trial.state, "paid": trial.paid},
+    )

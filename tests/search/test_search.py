@@ -1,0 +1,226 @@
+"""A whole search: what it pays for, what it finds, and how it ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from searched import SPACE, VOTES, Counting, asked, said, search
+
+from polyarch.backends.base import Draw, Request
+from polyarch.backends.scripted import Script
+from polyarch.compiler.answers import Answer
+from polyarch.compiler.errors import InputError, PlanRefused, Unreachable
+from polyarch.evaluation.data import Dataset, Item
+from polyarch.evaluation.metrics import Score
+from polyarch.evaluation.metrics.numeric import Numeric
+from polyarch.search.questions import questions
+from polyarch.search.record import Limits
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+def test_no_draw_is_paid_for_twice(tmp_path: Path, workers: int) -> None:
+    model = Counting()
+    found = search(tmp_path, model.backend, workers=workers)
+    assert len(model.drawn) == len(set(model.drawn)) == found.calls
+    assert sum(len(trial.marks) for trial in found.trials) > 100
+    assert found.best.choice["steps.drafts.temperature"] == 0
+
+
+def test_all_trials_are_compared_on_the_same_draws(tmp_path: Path) -> None:
+    found = search(tmp_path, Counting().backend, seed=4)
+    for trial in found.trials:
+        n = (3, 2, 5)[int(trial.choice["steps.drafts.n"])]
+        warm = (0.5, 0.9)[int(trial.choice["steps.drafts.temperature"])]
+        for item, mark in zip(asked().dev, trial.marks, strict=False):
+            assert mark.calls == n
+            assert mark.score == _voted(item, warm, n)
+
+
+def _voted(item: Item, warm: float, n: int) -> float:
+    from random import Random
+
+    counts: dict[int, int] = {}
+    for number in range(n):
+        dice = Random(f"{item.question} {warm} {number}").random()
+        right = dice < (0.7 if warm < 0.7 else 0.5)
+        answer = int(item.reference) + (0 if right else 1 + int(dice * 10))
+        counts[answer] = counts.get(answer, 0) + 1
+    return float(max(counts, key=lambda one: counts[one]) == int(item.reference))
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+@pytest.mark.parametrize("calls", [50, 333, 700])
+def test_the_budget_is_kept_to_the_call(tmp_path: Path, workers: int, calls: int) -> None:
+    model = Counting()
+    found = search(
+        tmp_path, model.backend, limits=Limits(calls=calls), workers=workers, trials=None
+    )
+    assert len(model.drawn) == found.calls <= calls
+
+
+def test_a_search_that_is_taken_up_again_pays_for_nothing_twice(tmp_path: Path) -> None:
+    first, second = Counting(), Counting()
+    search(tmp_path, first.backend, limits=Limits(calls=400), trials=None)
+    found = search(tmp_path, second.backend, limits=Limits(calls=900), trials=None)
+    both = first.drawn + second.drawn
+    assert len(both) == len(set(both)) == found.calls <= 900
+    assert found.opened == 2
+
+
+def test_the_test_is_on_questions_that_nothing_was_chosen_by(tmp_path: Path) -> None:
+    given = asked()
+    dev = {item.id for item in given.dev}
+    assert not dev & {item.id for item in given.test}
+    found = search(tmp_path, Counting().backend)
+    assert [one.name for one in found.test][:2] == ["winner", "default"]
+    assert {len(one.marks) for one in found.test} == {len(given.test)}
+    assert found.gap == pytest.approx(found.dev.estimate - found.test[0].score.estimate)
+    assert found.opened == 1
+
+
+def test_where_every_point_is_over_budget_nothing_is_asked(tmp_path: Path) -> None:
+    model = Counting()
+    text = VOTES.replace("steps:", "budget: {calls: 1}\nsteps:", 1)
+    with pytest.raises(PlanRefused, match=r"none of 6 points tried can run.*its budget is 1"):
+        search(tmp_path, model.backend, text=text)
+    assert model.drawn == []
+
+
+def test_what_a_question_may_cost_holds_for_the_winner(tmp_path: Path) -> None:
+    model = Counting()
+    found = search(tmp_path, model.backend, caps=(("calls", 3),))
+    assert found.best.cost("calls") <= 3
+    refused = [trial for trial in found.trials if trial.state == "refused"]
+    assert {trial.choice["steps.drafts.n"] for trial in refused} == {2}
+
+
+class Raising(Numeric):
+    """Cannot score one item."""
+
+    async def score(self, item: Item, answer: Answer | None, text: str) -> Score:
+        if item.id == asked().dev[0].id:
+            raise ValueError("a broken reference")
+        return await super().score(item, answer, text)
+
+
+def test_an_item_that_the_metric_cannot_score_counts_for_nobody(tmp_path: Path) -> None:
+    import asyncio
+
+    from searched import space
+
+    from polyarch.search.search import search_space
+    from polyarch.search.wanted import Wanted
+
+    wanted = Wanted(tmp_path, trials=3)
+    found = asyncio.run(
+        search_space(space(), asked(), wanted, metric=Raising(), backends={"m": Counting().backend})
+    )
+    for trial in found.trials:
+        assert trial.marks[0].score is None
+        assert "a broken reference" in trial.marks[0].error
+        assert all(mark.score is not None for mark in trial.marks[1:])
+
+
+def test_a_model_that_is_gone_for_a_while_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("polyarch.search.examiner._FIRST_WAIT", 0.02)
+    monkeypatch.setattr("polyarch.runtime.retry.Retry.wait", lambda *given: None)
+    began = time.monotonic()
+
+    def flaky(request: Request, draw: Draw) -> str | Script:
+        if 0.3 < time.monotonic() - began < 0.6:
+            return Script(fault=Unreachable("no connection"))
+        time.sleep(0.001)
+        return said(request, draw)
+
+    found = search(tmp_path, Counting(flaky).backend)
+    assert all(not mark.error for trial in found.trials for mark in trial.marks)
+
+
+def test_a_data_set_with_nothing_to_choose_by_is_refused() -> None:
+    with pytest.raises(InputError, match="no questions"):
+        questions(Dataset("none", (), "numeric", "0"))
+
+
+def test_a_study_of_another_space_in_the_same_folder_is_refused(tmp_path: Path) -> None:
+    search(tmp_path, Counting().backend, trials=1)
+    other = VOTES.replace("0.9", "0.95")
+    with pytest.raises(InputError, match="one of another space"):
+        search(tmp_path, Counting().backend, text=other, trials=1)
+
+
+def test_two_objectives_give_a_front(tmp_path: Path) -> None:
+    from polyarch.search.aim import Aim
+
+    found = search(tmp_path, Counting().backend, aims=(Aim(), Aim(least="calls")))
+    costs = [trial.cost("calls") for trial in found.front]
+    assert min(costs) == 2
+    assert len(found.front) >= 2
+
+
+def test_a_step_that_is_worth_nothing_is_dropped(tmp_path: Path) -> None:
+    def right(request: Request, draw: Draw) -> str:
+        return f"answer: {request.purpose.question.split()[-1]}"
+
+    text = VOTES.replace("[3, 2, 5]", "[8, 2, 5]")
+    found = search(tmp_path, Counting(right).backend, text=text, trials=1)
+    assert found.dropped == ("drafts: n 8 → 4", "drafts: n 4 → 2")
+    assert found.test[0].cost("calls") < 3
+    assert found.test[0].score.estimate == 1.0
+
+
+SCRIPT = """
+import sys
+import polyarch
+found = polyarch.search("pipelines/open/quickstart.yaml", "embedded:60", calls=1500, trials=8,
+                        at_most={"calls": 8}, workers=int(sys.argv[2]), out=sys.argv[1], seed=2)
+print(found.calls)
+"""
+
+
+@pytest.mark.parametrize("workers", [4])
+def test_killed_and_taken_up_again_the_budget_holds(tmp_path: Path, workers: int) -> None:
+    command = [sys.executable, "-c", SCRIPT, str(tmp_path / "out"), str(workers)]
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    killed = subprocess.Popen(command, cwd=ROOT, env=env)
+    bank = tmp_path / "out" / "bank.db"
+    deadline = time.monotonic() + 120
+    while _replies(bank) < 40 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    killed.send_signal(signal.SIGKILL)
+    killed.wait()
+    there = _replies(bank)
+    assert there >= 40
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=True)
+    assert there < _replies(bank) <= int(done.stdout) <= 1500
+
+
+def _replies(bank: Path) -> int:
+    if not bank.exists():
+        return 0
+    try:
+        db = sqlite3.connect(f"file:{bank}?mode=ro", uri=True)
+        try:
+            (count,) = db.execute("SELECT count(*) FROM replies").fetchone()
+        finally:
+            db.close()
+    except sqlite3.OperationalError:
+        return 0
+    return int(count)
+
+
+def test_a_space_that_has_one_point_is_tried_and_reported(tmp_path: Path) -> None:
+    text = SPACE.replace("{choose: [3, 1, 5]}", "3").replace("{choose: [0.5, 0.9]}", "0.5") % ""
+    found = search(tmp_path, Counting().backend, text=text, trials=None)
+    assert len(found.trials) == 1
+    assert found.why == "no point is left to try"
