@@ -103,6 +103,7 @@ def test_the_end_of_the_curve_is_foretold_from_its_start() -> None:
     _, mixture = told.predicted
     assert mixture.fit == "beta-binomial"
     assert mixture.error is not None
+    assert mixture.coverage is not None
     assert mixture.error.estimate == pytest.approx(
         mixture.coverage.estimate - told.seen.estimate, abs=1e-12
     )
@@ -122,6 +123,13 @@ def test_beyond_the_draws_nothing_is_seen() -> None:
     told = forecast([[True, False], [False, False], [True, True]], fit_on=2, k=50, resamples=20)
     assert told.seen is None
     assert all(one.error is None for one in told.predicted)
+
+
+def test_where_nothing_was_solved_there_is_no_power_law() -> None:
+    law, mixture = forecast([[False] * 4] * 9, fit_on=2, k=4, resamples=20).predicted
+    assert (law.coverage, law.error) == (None, None)
+    assert mixture.coverage is not None
+    assert mixture.coverage.high < 1e-3
 
 
 def test_spacing_doubles_and_ends_at_the_most() -> None:
