@@ -13,6 +13,7 @@ from polyarch.evaluation.analysis.beta_binomial import BetaBinomial, fit_beta_bi
 from polyarch.evaluation.analysis.coverage import coverage, pass_at, spaced
 from polyarch.evaluation.analysis.forecast import forecast
 from polyarch.evaluation.analysis.power_law import fit_power_law
+from polyarch.evaluation.intervals import wilson
 from polyarch.evaluation.metrics.pass_at_k import pass_at_k
 
 
@@ -40,6 +41,12 @@ def test_questions_with_uneven_draws_are_each_estimated_by_their_own() -> None:
 def test_more_than_the_fewest_draws_cannot_be_told() -> None:
     with pytest.raises(ValueError, match="pass@3 cannot be told from 2 draws"):
         coverage([1, 1], [2, 10], ks=[3])
+
+
+def test_no_question_solved_is_no_proof_that_none_can_be() -> None:
+    never, always = coverage([0] * 20, [4] * 20, ks=[2]), coverage([4] * 20, [4] * 20, ks=[2])
+    assert never.shares[0] == wilson(0, 20)
+    assert always.shares[0] == wilson(20, 20)
 
 
 def test_intervals_hold_the_true_coverage_as_often_as_they_say() -> None:
