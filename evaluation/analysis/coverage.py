@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..intervals import Interval
+from ..intervals import Interval, wilson
 
 __all__ = ["Coverage", "Floats", "coverage", "curves", "pass_at", "spaced"]
 
@@ -42,8 +42,9 @@ def coverage(
     """The unbiased coverage curve of questions with so many `right` among so many `draws`.
 
     `ks` default to powers of two up to the fewest draws of a question. Intervals are percentile
-    bootstraps over questions. Evaluating Large Language Models Trained on Code (Chen et al., 2021).
-    Raises ValueError for counts that cannot be and for a k above the fewest draws.
+    bootstraps over questions, Wilson's at 0 and 1. Evaluating Large Language Models Trained on Code
+    (Chen et al., 2021). Raises ValueError for counts that cannot be and for a k above the fewest
+    draws.
     """
     least = min(draws, default=0)
     ks = tuple(ks) or spaced(least)
@@ -53,8 +54,18 @@ def coverage(
         curves(whole, resamples, seed)[:, places], [(1 - level) / 2, (1 + level) / 2], axis=0
     )
     means = whole.mean(axis=0)[places]
-    shares = [Interval(*map(float, of)) for of in zip(means, *drawn, strict=True)]
+    shares = [
+        _share(*map(float, of), items=len(whole), level=level)
+        for of in zip(means, *drawn, strict=True)
+    ]
     return Coverage(ks, tuple(shares), len(whole))
+
+
+def _share(share: float, low: float, high: float, *, items: int, level: float) -> Interval:
+    """A share with its bounds; at 0 and 1, where resamples are all alike, those of its questions."""
+    if share in (0.0, 1.0):
+        return wilson(round(share) * items, items, level=level)
+    return Interval(share, low, high)
 
 
 def pass_at(right: Sequence[int], draws: Sequence[int], most: int) -> Floats:

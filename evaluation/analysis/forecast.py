@@ -25,10 +25,13 @@ _ASSUMES = (
 
 @dataclass(frozen=True, slots=True)
 class Predicted:
-    """What one fit foretells, and by how much it is above what is seen; both over questions."""
+    """What one fit foretells, and by how much it is above what is seen; both over questions.
+
+    `coverage` is None where the fit cannot be made: a power law of a curve that is flat at 0 or 1.
+    """
 
     fit: str
-    coverage: Interval
+    coverage: Interval | None
     error: Interval | None
 
 
@@ -55,7 +58,7 @@ def forecast(
     """Fit the coverage of the first `fit_on` draws of each question, and foretell that of `k`.
 
     `right` holds a question a row, its draws in their order. Nothing but the first draws is fitted
-    on. Raises ValueError where a question has fewer draws, and where no power law can be fitted.
+    on. Raises ValueError where a question has fewer draws.
     """
     if min(map(len, right), default=0) < fit_on:
         raise ValueError(f"not every question has {fit_on} draws to fit on")
@@ -67,8 +70,9 @@ def forecast(
     predicted = []
     for name, fit in (("power law", _power_law), ("beta-binomial", _beta_binomial)):
         told = _over(samples, hits, fit_on, k, fit)
-        error = None if truth is None else _interval(told - truth, level)
-        predicted.append(Predicted(name, _interval(told, level), error))
+        error = None if truth is None or np.isnan(told[0]) else _interval(told - truth, level)
+        whole = None if np.isnan(told[0]) else _interval(told, level)
+        predicted.append(Predicted(name, whole, error))
     return Forecast(fit_on, k, tuple(predicted), None if truth is None else _interval(truth, level))
 
 
@@ -85,9 +89,9 @@ def _over(
     k: int,
     fit: Callable[[NDArray[np.int64], int, int], float],
 ) -> Floats:
-    """The forecast of all questions, then of every resample that can be fitted."""
-    told = [fit(hits, draws, k)]
-    for chosen in samples[1:]:
+    """The forecast of all questions, then of every resample; NaN where it cannot be fitted."""
+    told = []
+    for chosen in samples:
         try:
             told.append(fit(hits[chosen], draws, k))
         except ValueError:
@@ -106,5 +110,6 @@ def _beta_binomial(hits: NDArray[np.int64], draws: int, k: int) -> float:
 
 
 def _interval(told: Floats, level: float) -> Interval:
-    low, high = np.nanquantile(told[1:], [(1 - level) / 2, (1 + level) / 2])
+    again = told[1:][~np.isnan(told[1:])]
+    low, high = np.quantile(again if len(again) else told[:1], [(1 - level) / 2, (1 + level) / 2])
     return Interval(float(told[0]), float(low), float(high))

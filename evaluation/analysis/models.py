@@ -57,7 +57,7 @@ def answers_of(draws: Iterable[Draw]) -> Answers:
     for draw in draws:
         first.setdefault(draw.source, {}).setdefault(draw.item, draw)
     if len(first) < 2:
-        raise ValueError(f"{len(first)} models: what models share needs two")
+        raise ValueError("what models share needs two of them")
     shared = [item for item in next(iter(first.values())) if all(item in o for o in first.values())]
     if not shared:
         raise ValueError("no question was put to all models")

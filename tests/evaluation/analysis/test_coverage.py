@@ -13,6 +13,7 @@ from polyarch.evaluation.analysis.beta_binomial import BetaBinomial, fit_beta_bi
 from polyarch.evaluation.analysis.coverage import coverage, pass_at, spaced
 from polyarch.evaluation.analysis.forecast import forecast
 from polyarch.evaluation.analysis.power_law import fit_power_law
+from polyarch.evaluation.intervals import wilson
 from polyarch.evaluation.metrics.pass_at_k import pass_at_k
 
 
@@ -40,6 +41,12 @@ def test_questions_with_uneven_draws_are_each_estimated_by_their_own() -> None:
 def test_more_than_the_fewest_draws_cannot_be_told() -> None:
     with pytest.raises(ValueError, match="pass@3 cannot be told from 2 draws"):
         coverage([1, 1], [2, 10], ks=[3])
+
+
+def test_no_question_solved_is_no_proof_that_none_can_be() -> None:
+    never, always = coverage([0] * 20, [4] * 20, ks=[2]), coverage([4] * 20, [4] * 20, ks=[2])
+    assert never.shares[0] == wilson(0, 20)
+    assert always.shares[0] == wilson(20, 20)
 
 
 def test_intervals_hold_the_true_coverage_as_often_as_they_say() -> None:
@@ -103,6 +110,7 @@ def test_the_end_of_the_curve_is_foretold_from_its_start() -> None:
     _, mixture = told.predicted
     assert mixture.fit == "beta-binomial"
     assert mixture.error is not None
+    assert mixture.coverage is not None
     assert mixture.error.estimate == pytest.approx(
         mixture.coverage.estimate - told.seen.estimate, abs=1e-12
     )
@@ -122,6 +130,13 @@ def test_beyond_the_draws_nothing_is_seen() -> None:
     told = forecast([[True, False], [False, False], [True, True]], fit_on=2, k=50, resamples=20)
     assert told.seen is None
     assert all(one.error is None for one in told.predicted)
+
+
+def test_where_nothing_was_solved_there_is_no_power_law() -> None:
+    law, mixture = forecast([[False] * 4] * 9, fit_on=2, k=4, resamples=20).predicted
+    assert (law.coverage, law.error) == (None, None)
+    assert mixture.coverage is not None
+    assert mixture.coverage.high < 1e-3
 
 
 def test_spacing_doubles_and_ends_at_the_most() -> None:

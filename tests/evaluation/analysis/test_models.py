@@ -40,7 +40,7 @@ def test_only_questions_put_to_all_count() -> None:
     )
     assert told.items == ("b",)
     assert told.right.tolist() == [[True], [False]]
-    with pytest.raises(ValueError, match="needs two"):
+    with pytest.raises(ValueError, match="needs two of them"):
         answers_of([Draw("x", "a", "1", True)])
 
 
