@@ -24,7 +24,7 @@ COMMANDS = {
     "compile": "Check a pipeline, price it, and print the plan.",
     "run": "Answer a question, or a file of questions, with a pipeline.",
     "eval": "Evaluate pipelines on data: scores, differences, costs, and how sure they are.",
-    "analyze": "Tell why scores are what they are: coverage, verifiers, judges, ensembles.",
+    "analyze": "Tell why scores are what they are, and what would change them.",
     "fit": "Fit weights, a threshold or a router to questions with known answers.",
     "search": "Search a space for the best pipeline within a budget.",
     "ops": "List the operators, or explain one.",
