@@ -9,6 +9,7 @@ import os
 import sys
 from importlib import import_module
 from io import TextIOWrapper
+from keyword import iskeyword
 from typing import Any, cast
 
 import click
@@ -24,6 +25,7 @@ COMMANDS = {
     "compile": "Check a pipeline, price it, and print the plan.",
     "run": "Answer a question, or a file of questions, with a pipeline.",
     "eval": "Evaluate pipelines on data: scores, differences, costs, and how sure they are.",
+    "import": "Turn a configuration of Archon or optillm into a pipeline file.",
     "ops": "List the operators, or explain one.",
     "schema": "Print the JSON Schema of pipeline files, for editors.",
     "cache": "Show, prune or clear the cache of replies.",
@@ -76,8 +78,9 @@ class _Commands(click.Group):
 
 
 def _module(name: str) -> Any:
-    """The module of a command: its name, with underscores."""
-    return import_module(f".{name.replace('-', '_')}", __name__)
+    """The module of a command: its name with underscores, and one behind a word of Python's."""
+    word = name.replace("-", "_")
+    return import_module(f".{word}_" if iskeyword(word) else f".{word}", __name__)
 
 
 @click.group(
