@@ -26,14 +26,14 @@ class Item(All):
     Reads the first candidate and yields one whose text is the item number `index` of its list, or
     nothing if the list is shorter. The list is written as `split` says: `lines`, each item a line
     of its own, bullets and numbers in front dropped; `paragraphs`, with empty lines between;
-    `json`, an array, of which texts are taken as they are and other items as JSON. A list longer
-    than `most` ends the run with an error, or with `on_more: drop` loses what is too much, which
-    the trace tells. Asks nobody.
+    `json`, an array, of which texts are taken as they are and other items as JSON; `whole`, one
+    item that is the text itself. A list longer than `most` ends the run with an error, or with
+    `on_more: drop` loses what is too much, which the trace tells. Asks nobody.
     """
 
     index: Annotated[int, Field(ge=0)] = 0
     """Which item, from 0."""
-    split: Literal["lines", "paragraphs", "json"] = "lines"
+    split: Literal["lines", "paragraphs", "json", "whole"] = "lines"
     """How the list is written."""
     most: Annotated[int, Field(ge=1)] | None = None
     """The most items that a list may have."""
@@ -71,7 +71,7 @@ class Item(All):
             ctx.note("items dropped", items=count, most=self.most)
 
 
-def items_of(text: str, split: Literal["lines", "paragraphs", "json"]) -> Sequence[str]:
+def items_of(text: str, split: Literal["lines", "paragraphs", "json", "whole"]) -> Sequence[str]:
     """The items of a list, in order; none where there is no list of that form.
 
     >>> items_of("1. one\\n2. two", "lines")
@@ -84,6 +84,8 @@ def items_of(text: str, split: Literal["lines", "paragraphs", "json"]) -> Sequen
             if not isinstance(listed, list):
                 return ()
             return [item if isinstance(item, str) else json.dumps(item) for item in listed]
+        case "whole":
+            parts = [text]
         case "paragraphs":
             parts = re.split(r"\n\s*\n", text)
         case "lines":

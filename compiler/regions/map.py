@@ -28,9 +28,9 @@ class Map(Region):
     """What is done with an item; the last step is what comes of it."""
     most: Annotated[int, Field(ge=1, le=100)]
     """The most items."""
-    split: Literal["lines", "paragraphs", "json"] = "lines"
+    split: Literal["lines", "paragraphs", "json", "whole"] = "lines"
     """How the list is written: each item a line, with or without a bullet or number; paragraphs
-    with empty lines between; or a JSON array."""
+    with empty lines between; a JSON array; or no list, the whole text being the one item."""
     on_more: Literal["fail", "drop"] = "fail"
     """What becomes of a longer list: an error, or the items at its end are lost."""
 

@@ -9,6 +9,7 @@ import os
 import sys
 from importlib import import_module
 from io import TextIOWrapper
+from keyword import iskeyword
 from typing import Any, cast
 
 import click
@@ -27,9 +28,11 @@ COMMANDS = {
     "analyze": "Tell why scores are what they are, and what would change them.",
     "fit": "Fit weights, a threshold or a router to questions with known answers.",
     "search": "Search a space for the best pipeline within a budget.",
+    "import": "Turn a configuration of Archon or optillm into a pipeline file.",
     "ops": "List the operators, or explain one.",
     "schema": "Print the JSON Schema of pipeline files, for editors.",
     "cache": "Show, prune or clear the cache of replies.",
+    "doctor": "Tell what is installed, set and running here, and what a pipeline lacks.",
     "serve-model": "Serve a model behind an OpenAI-compatible endpoint.",
     "trace": "Show a trace, write it as a page, or run it again without a model.",
 }
@@ -79,8 +82,9 @@ class _Commands(click.Group):
 
 
 def _module(name: str) -> Any:
-    """The module of a command: its name, with underscores."""
-    return import_module(f".{name.replace('-', '_')}", __name__)
+    """The module of a command: its name with underscores, and one behind a word of Python's."""
+    word = name.replace("-", "_")
+    return import_module(f".{word}_" if iskeyword(word) else f".{word}", __name__)
 
 
 @click.group(

@@ -25,9 +25,14 @@ def polyarch_imports(*arguments: str) -> set[str]:
     return set(json.loads(told.stdout.split("\0")[1]))
 
 
+def module(name: str) -> str:
+    """The module of a command."""
+    return "import_" if name == "import" else name.replace("-", "_")
+
+
 def test_help_imports_no_command_and_nothing_heavy():
     modules = polyarch_imports("--help")
-    assert not {f"polyarch.cli.{name.replace('-', '_')}" for name in COMMANDS} & modules
+    assert not {f"polyarch.cli.{module(name)}" for name in COMMANDS} & modules
     heavy = {"pydantic", "networkx", "yaml", "rich", "numpy", "asyncio", "tokenizers"}
     assert not heavy & modules
     ours = {m for m in modules if m.startswith("polyarch.")}
@@ -45,7 +50,7 @@ def test_help_of_a_command_imports_nothing_heavy(name: str):
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_line_of_help_is_the_first_line_of_its_command(name: str):
-    command = importlib.import_module(f"polyarch.cli.{name.replace('-', '_')}").command
+    command = importlib.import_module(f"polyarch.cli.{module(name)}").command
     assert command.name == name
     assert command.help.splitlines()[0] == COMMANDS[name]
 

@@ -78,6 +78,8 @@ def test_one_step_is_passed_on_as_it_is(op: Either | Gather) -> None:
         ('{"a": 1}', "json", []),
         ("no list", "json", []),
         ("", "lines", []),
+        (" 1. one\n\ntwo ", "whole", ["1. one\n\ntwo"]),
+        (" \n", "whole", []),
     ],
 )  # fmt: skip
 def test_items(text: str, split: str, items: list[str]) -> None:

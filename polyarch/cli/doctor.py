@@ -1,0 +1,66 @@
+"""Tell what is installed, set and running here, and what a pipeline lacks."""
+
+from __future__ import annotations
+
+import json as jsonlib
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+import click
+
+from .errors import as_json
+
+if TYPE_CHECKING:
+    from .checks import Finding
+
+__all__ = ["command"]
+
+
+@click.command("doctor")
+@click.argument("file", required=False)
+@click.option("--json", is_flag=True, callback=as_json, help="Tell it as JSON.")
+@click.pass_context
+def command(ctx: click.Context, file: str | None, json: bool) -> None:
+    """Tell what is installed, set and running here, and what a pipeline lacks.
+
+    With FILE, a pipeline file or the name of a pipeline in the library, only what it needs is
+    looked at besides: packages, keys, whether servers take connections, the sandbox. The exit code
+    is 1 if something is missing that it needs. Keys are never shown, and nothing is asked of any
+    model.
+    """
+    found = _of_here() if file is None else _of(file)
+    lacking = [one for one in found if one.needed and one.state != "ok"]
+    if json:
+        told = {"findings": [asdict(one) for one in found], "ok": not lacking}
+        click.echo(jsonlib.dumps(told))
+    else:
+        click.echo("\n".join(_lines(found)))
+    ctx.exit(1 if lacking else 0)
+
+
+def _of_here() -> list[Finding]:
+    from .checks import KEYS, cache, extras, key, python, sandbox
+
+    keys = [key(names) for names in KEYS.values()]
+    return [*python(), *extras(), *keys, sandbox(), cache()]
+
+
+def _of(file: str) -> list[Finding]:
+    from .checks import cache, python
+    from .files import pipeline_file
+    from .needs import needs
+
+    order = ("packages", "keys", "servers", "sandbox")
+    found = sorted(needs(pipeline_file(file)), key=lambda one: order.index(one.what))
+    return [*python(), *found, cache()]
+
+
+def _lines(found: Sequence[Finding]) -> Iterator[str]:
+    width = max(len(one.name) for one in found)
+    for what, group in groupby(found, key=lambda one: one.what):
+        yield what
+        for one in group:
+            state = "missing: " if one.state == "missing" else ""
+            yield f"  {one.name:<{width}}  {state}{one.detail}"
