@@ -16,7 +16,7 @@ from .json_text import JsonText
 __all__ = ["steps_of"]
 
 _TESTS = 10
-"""How many tests are asked for where the configuration does not say; the paper's own bound."""
+"""How many tests are asked for, at most, where the configuration does not say."""
 
 _LENGTH = "Your answer must not be longer than the longest of the given answers."
 

@@ -54,7 +54,7 @@ APPROACHES: Mapping[str, Approach] = MappingProxyType(
         ),
         "majority_voting": Approach(
             "self_consistency",
-            {"drafts": {"n": 6}},
+            {"drafts": {"n": 6, "temperature": 0.6, "max_tokens": 4096}},
             f"majority_voting finds the answers by patterns of its own; {_READ_BY}",
             votes=True,
         ),
