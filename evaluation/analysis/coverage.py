@@ -62,7 +62,7 @@ def coverage(
 
 
 def _share(share: float, low: float, high: float, *, items: int, level: float) -> Interval:
-    """A share with its bounds; at 0 and 1, where resamples are all alike, those of its questions."""
+    """A share with its bounds; at 0 and 1, where resamples are all alike, those of a share."""
     if share in (0.0, 1.0):
         return wilson(round(share) * items, items, level=level)
     return Interval(share, low, high)

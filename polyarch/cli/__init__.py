@@ -24,7 +24,7 @@ COMMANDS = {
     "compile": "Check a pipeline, price it, and print the plan.",
     "run": "Answer a question, or a file of questions, with a pipeline.",
     "eval": "Evaluate pipelines on data: scores, differences, costs, and how sure they are.",
-    "analyze": "Tell why scores are what they are: coverage, verifiers, judges, ensembles.",
+    "analyze": "Tell why scores are what they are, and what would change them.",
     "ops": "List the operators, or explain one.",
     "schema": "Print the JSON Schema of pipeline files, for editors.",
     "cache": "Show, prune or clear the cache of replies.",
