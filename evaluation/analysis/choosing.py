@@ -11,6 +11,9 @@ from .coverage import Floats
 
 __all__ = ["best_of", "plurality_of"]
 
+_AT_ONCE = 1 << 22
+"""Numbers counted at once, so that memory stays bounded."""
+
 
 def best_of(scores: Floats, right: NDArray[np.bool_], most: int) -> Floats:
     """How often the best scored of n draws of a question is right, for n = 1 … `most`.
@@ -50,11 +53,19 @@ def plurality_of(
     voting = np.where(groups < 0, kinds, groups)
     sizes = np.maximum(np.bincount(voting, minlength=kinds + 1)[:kinds], 1)
     shares = np.bincount(voting, weights=right, minlength=kinds + 1)[:kinds] / sizes
-    cast = np.zeros((len(orders), max(ns), kinds + 1), dtype=np.int32)
+    rows = max(1, _AT_ONCE // (max(ns) * (kinds + 1)))
     drawn = voting[orders[:, : max(ns)]]
+    parts = [_elected(drawn[at : at + rows], shares, ns) for at in range(0, len(orders), rows)]
+    return np.asarray(np.sum(parts, axis=0) / len(orders), dtype=np.float64)
+
+
+def _elected(drawn: NDArray[np.int64], shares: Floats, ns: tuple[int, ...]) -> Floats:
+    """How right the winners of the first n votes are, for each of `ns`, summed over orders."""
+    kinds = len(shares)
+    cast = np.zeros((*drawn.shape, kinds + 1), dtype=np.int32)
     np.put_along_axis(cast, drawn[..., None], 1, axis=2)
-    votes = np.cumsum(cast[..., :kinds], axis=1)[:, np.asarray(ns) - 1]
+    votes = np.cumsum(cast[..., :kinds], axis=1, dtype=np.int32)[:, np.asarray(ns) - 1]
     most = votes.max(axis=2, keepdims=True)
     winning = (votes == most) & (most > 0)
     chosen = (winning * shares).sum(axis=2) / np.maximum(winning.sum(axis=2), 1)
-    return np.asarray(chosen.mean(axis=0), dtype=np.float64)
+    return np.asarray(chosen.sum(axis=0), dtype=np.float64)

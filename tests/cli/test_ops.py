@@ -29,7 +29,7 @@ def test_arguments_have_types_defaults_and_what_they_are_for():
     assert "  min_votes  whole number ≥ 2, default 2\n" in told
     assert "  stop_at    number > 0.5 and < 1 or exact, default none\n" in told
     assert '  otherwise  one of plurality, first, none, default "plurality"\n' in told
-    assert "The score that a vote counts; None counts each as one." in told
+    assert "What is made of the scores before they weigh" in told
     assert "Reads candidates in order, and decides." in told
 
 

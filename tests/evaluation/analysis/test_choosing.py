@@ -61,6 +61,15 @@ def test_plurality_over_every_order_is_exact() -> None:
     assert told == pytest.approx([1 / 4, (0.5 + 0.5 + 1) / 6, (0 + 0.5 + 0.5 + 0) / 4, 0.0])
 
 
+def test_orders_counted_in_parts_count_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    groups = rng.integers(-1, 4, size=12)
+    right, orders = groups == 1, rng.permuted(np.tile(np.arange(12), (20, 1)), axis=1)
+    whole = plurality_of(groups, right, (1, 5, 12), orders)
+    monkeypatch.setattr("polyarch.evaluation.analysis.choosing._AT_ONCE", 100)
+    assert plurality_of(groups, right, (1, 5, 12), orders) == pytest.approx(whole)
+
+
 def test_nothing_votes_for_no_answer() -> None:
     orders = np.array([[0, 1]])
     silent = plurality_of(np.array([-1, -1]), np.array([False, False]), (1, 2), orders)
