@@ -69,7 +69,7 @@ WRONG_HOST = Failure(403, "a server without a key answers to this machine's own 
 # A page of another site could send anything else without asking the browser first.
 NOT_JSON = Failure(415, "the body of a request is JSON: Content-Type: application/json")
 TOO_LARGE = Failure(413, "the body of the request is too large")
-BUSY = Failure(503, "too many requests wait", _OURS, "overloaded", retry_after=1.0)
+BUSY = Failure(429, "too many requests wait", "rate_limit_error", "overloaded", retry_after=1.0)
 
 _KINDS: Mapping[type[PolyarchError], tuple[int, str, str | None]] = {
     BadRequest: (400, _INVALID, None),
