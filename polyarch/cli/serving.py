@@ -12,7 +12,7 @@ import click
 from ..compiler.errors import InputError, MissingPackage
 from ..compiler.values import Json
 
-__all__ = ["Serving", "serve_model"]
+__all__ = ["Serving", "serve_model", "url_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ def serve_model(model: str, how: Serving) -> None:
     limits = Limits(how.running or served.info.concurrency, how.waiting)
     made = app(served, keys, metrics, limits)
     with bound(how.host, how.port) as listening:
-        url = _url(how.host, listening.getsockname()[1])
+        url = url_of(how.host, listening.getsockname()[1])
         told = serve(
             made,
             listening,
@@ -70,5 +70,6 @@ def _options(text: str) -> Mapping[str, Json]:
     return value
 
 
-def _url(host: str, port: int) -> str:
+def url_of(host: str, port: int) -> str:
+    """Where clients find the API."""
     return f"http://{f'[{host}]' if ':' in host else host}:{port}/v1"

@@ -26,7 +26,7 @@ def event(told: Mapping[str, Any]) -> bytes:
     return b"data: %b\n\n" % json.dumps(told, ensure_ascii=False).encode("utf-8", "replace")
 
 
-def comment(told: Mapping[str, Json] | None = None) -> bytes:
+def comment(told: Json = None) -> bytes:
     """A comment in a stream of events, which clients pass over: this, or nothing, so that whoever
     is between does not take the connection for dead."""
     if told is None:

@@ -17,7 +17,7 @@ __all__ = ["Answering", "Aside", "Closing", "Said", "Served"]
 class Aside:
     """Something about the work, told beside the reply to those who want to see it."""
 
-    told: Mapping[str, Json]
+    told: Json
 
 
 @dataclass(frozen=True, slots=True)
