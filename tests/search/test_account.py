@@ -4,13 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import shutil
-import socket
-import subprocess
-import tempfile
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -26,50 +20,6 @@ from polyarch.search.record import Amounts, Limits, Record
 from polyarch.search.trial import Trial
 
 FACTS: dict[str, Json] = {"space": "s"}
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[str]:
-    """The URL of a server of its own."""
-    made = shutil.which("pg_ctl"), shutil.which("initdb")
-    if None in made:
-        pytest.skip("no Postgres here: install Debian's package postgresql")
-    # Not within pytest's own folder, into which no other user may look.
-    folder = Path(tempfile.mkdtemp(prefix="polyarch-postgres-"))
-    port = _free_port()
-    as_user = ["runuser", "-u", "postgres", "--"] if os.getuid() == 0 else []
-    if as_user:
-        shutil.chown(folder, "postgres")
-    options = f"-h 127.0.0.1 -p {port} -k {folder}"
-    try:
-        subprocess.run(
-            [*as_user, "initdb", "-A", "trust", "-U", "postgres", "-D", f"{folder}/data"],
-            check=True,
-            capture_output=True,
-        )
-        start = ["pg_ctl", "-D", f"{folder}/data", "-l", f"{folder}/log", "-o", options, "-w"]
-        subprocess.run([*as_user, *start, "start"], check=True, capture_output=True)
-    except (OSError, subprocess.CalledProcessError) as error:
-        pytest.skip(f"Postgres does not start here: {error}")
-    yield f"postgresql://postgres@127.0.0.1:{port}/postgres"
-    stop = ["pg_ctl", "-D", f"{folder}/data", "-m", "immediate", "stop"]
-    subprocess.run([*as_user, *stop], check=True, capture_output=True)
-    shutil.rmtree(folder)
-
-
-def _free_port() -> int:
-    with socket.socket() as made:
-        made.bind(("127.0.0.1", 0))
-        port: int = made.getsockname()[1]
-        return port
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def where(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "sqlite":
-        return str(tmp_path / "study.db")
-    url: str = request.getfixturevalue("postgres")
-    return url
 
 
 Records = Callable[..., Record]

@@ -9,7 +9,7 @@ from random import Random
 from statistics import mean
 
 import pytest
-from searched import VOTES, Counting, asked, search, space
+from searched import VOTES, Counting, search, space
 
 from polyarch.compiler.errors import InputError
 from polyarch.compiler.space import Choice, parse_space
