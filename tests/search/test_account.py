@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -15,6 +16,7 @@ from polyarch.compiler.values import Json, Usage
 from polyarch.runtime.ledger import Reservation
 from polyarch.search.account import Account
 from polyarch.search.database import Database, database
+from polyarch.search.guard import Answer
 from polyarch.search.mark import Mark
 from polyarch.search.record import Amounts, Limits, Record
 from polyarch.search.trial import Trial
@@ -135,3 +137,30 @@ def test_marks_come_back_as_they_were() -> None:
     trial = Trial(3, {"a": 1, "b": 0.5}, marks)
     assert Trial.marks_of(trial.record()) == marks
     assert json.loads(trial.key) == trial.choice
+
+
+def test_a_line_of_a_journal_that_was_cut_off_never_was(tmp_path: Path) -> None:
+    where = tmp_path / "study.journal"
+    one = Record(database(f"journal:{where}"), "s", FACTS)
+    whole = where.read_bytes()
+    with where.open("ab") as file:
+        file.write(b'[["DELETE FROM polyarch_tr')
+    other = Record(database(f"journal:{where}"), "s", FACTS)
+    told = one.claim({"n": 1})
+    assert told is not None
+    assert [trial.key for trial in other.news()] == [told.key]
+    assert where.read_bytes().startswith(whole)
+    assert b"DELETE" not in where.read_bytes()
+    one.close()
+    other.close()
+
+
+def test_the_guard_s_answers_are_counted_over_all_who_ask(record: Records) -> None:
+    one, other = record("guarded"), record("guarded")
+    fitted, plain = (lambda: Answer(0.5, True)), (lambda: Answer(0.7, False))
+    assert one.answered("a", fitted, 2) == Answer(0.5, True)
+    assert other.answered("a", plain, 2) == Answer(0.5, True)
+    assert other.answered("b", fitted, 2) == Answer(0.5, True)
+    assert one.answered("c", fitted, 2) is None
+    assert one.answered("d", plain, 2) == Answer(0.7, False)
+    assert other.told() == 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from statistics import mean
 
 import pytest
 from searched import SPACE, VOTES, Counting, asked, said, search, voted
@@ -12,9 +13,12 @@ from polyarch.backends.base import Draw, Request
 from polyarch.backends.scripted import Script
 from polyarch.compiler.answers import Answer
 from polyarch.compiler.errors import InputError, PlanRefused, Unreachable
-from polyarch.evaluation.data import Dataset, Item
+from polyarch.evaluation.data import Dataset, Item, dataset
 from polyarch.evaluation.metrics import Score
 from polyarch.evaluation.metrics.numeric import Numeric
+from polyarch.runtime.session import Session
+from polyarch.search.aim import Aim
+from polyarch.search.found import Found
 from polyarch.search.questions import questions
 from polyarch.search.record import Limits
 
@@ -86,10 +90,12 @@ def test_what_a_question_may_cost_holds_for_the_winner(tmp_path: Path) -> None:
 
 
 class Raising(Numeric):
-    """Cannot score one item."""
+    """Cannot score one item, or any."""
+
+    only: str = ""
 
     async def score(self, item: Item, answer: Answer | None, text: str) -> Score:
-        if item.id == asked().dev[0].id:
+        if item.id == (self.only or item.id):
             raise ValueError("a broken reference")
         return await super().score(item, answer, text)
 
@@ -102,9 +108,10 @@ def test_an_item_that_the_metric_cannot_score_counts_for_nobody(tmp_path: Path) 
     from polyarch.search.search import search_space
     from polyarch.search.wanted import Wanted
 
-    wanted = Wanted(tmp_path, trials=3)
+    wanted, metric = Wanted(tmp_path, trials=3), Raising()
+    object.__setattr__(metric, "only", asked().dev[0].id)
     found = asyncio.run(
-        search_space(space(), asked(), wanted, metric=Raising(), backends={"m": Counting().backend})
+        search_space(space(), asked(), wanted, metric=metric, backends={"m": Counting().backend})
     )
     for trial in found.trials:
         assert trial.marks[0].score is None
@@ -142,8 +149,6 @@ def test_a_study_of_another_space_in_the_same_folder_is_refused(tmp_path: Path) 
 
 
 def test_two_objectives_give_a_front(tmp_path: Path) -> None:
-    from polyarch.search.aim import Aim
-
     found = search(tmp_path, Counting().backend, aims=(Aim(), Aim(least="calls")))
     costs = [trial.cost("calls") for trial in found.front]
     assert min(costs) == 2
@@ -166,3 +171,105 @@ def test_a_space_that_has_one_point_is_tried_and_reported(tmp_path: Path) -> Non
     found = search(tmp_path, Counting().backend, text=text, trials=None)
     assert len(found.trials) == 1
     assert found.why == "no point is left to try"
+
+
+def test_a_metric_that_can_score_nothing_is_told_as_that(tmp_path: Path) -> None:
+    import asyncio
+
+    from searched import space
+
+    from polyarch.search.search import search_space
+    from polyarch.search.wanted import Wanted
+
+    made = search_space(
+        space(),
+        asked(),
+        Wanted(tmp_path, trials=2),
+        metric=Raising(),
+        backends={"m": Counting().backend},
+    )
+    with pytest.raises(InputError, match=r"not one of 32 answers could be scored.*a broken"):
+        asyncio.run(made)
+
+
+def test_a_search_that_is_stopped_gives_the_best_so_far(tmp_path: Path) -> None:
+    import asyncio
+
+    from searched import space
+
+    from polyarch.search.search import Work, search_space
+    from polyarch.search.trial import Trial
+    from polyarch.search.wanted import Wanted
+
+    async def main() -> Found:
+        def watch(trial: Trial, work: Work) -> None:
+            if sum(one.state == "done" for one in work.history) == 3:
+                searching.cancel()
+
+        wanted = Wanted(tmp_path, strategy="random")
+        given = (space(), asked(), wanted)
+        backends = {"m": Counting().backend}
+        searching = asyncio.ensure_future(search_space(*given, watch=watch, backends=backends))
+        return await searching
+
+    found = asyncio.run(main())
+    assert found.why == "stopped"
+    assert found.best.value(Aim()) == max(t.value(Aim()) for t in found.trials if t.state == "done")
+    assert found.text.startswith("# small, with")
+    assert found.test == ()
+
+
+def test_a_guard_holds_questions_back_and_says_how_good_the_winner_is(tmp_path: Path) -> None:
+    given = questions(dataset("numbers", asked().dev + asked().test), guard=True)
+    assert not {i.id for i in given.dev} & {i.id for i in given.held}
+    assert {i.id for i in given.dev + given.held} == {i.id for i in asked().dev}
+    found = search(tmp_path, Counting().backend, given=given, guard=True)
+    assert all(len(trial.marks) <= len(given.dev) for trial in found.trials)
+    assert found.guarded is not None
+    assert found.guarded.questions == len(given.held)
+    n = (3, 2, 5)[int(found.choice["steps.drafts.n"])]
+    held = mean(voted(item, 0.5, n) for item in given.held)
+    dev = found.dev.estimate
+    if found.guarded.fitted:
+        assert found.guarded.value == pytest.approx(held, abs=0.1)
+    else:
+        assert found.guarded.value == dev == pytest.approx(held, abs=1.5 / len(given.held) ** 0.5)
+    assert len(found.test[0].marks) == len(given.test)
+    with pytest.raises(InputError, match="one of another guard"):
+        search(tmp_path, Counting().backend, given=given)
+
+
+def test_what_a_judge_said_is_not_asked_again(tmp_path: Path) -> None:
+    """Points whose answers are the same texts are judged once, and the judge is charged."""
+    import asyncio
+
+    from searched import space
+
+    from polyarch.evaluation.metrics.judged import Judged
+    from polyarch.search.search import search_space
+    from polyarch.search.wanted import Wanted
+
+    judging = Counting(lambda request, draw: "Answer: tie")
+    metric = Judged(judge="scripted/judge")
+
+    def right(request: Request, draw: Draw) -> str:
+        return f"answer: {request.purpose.question.split()[-1]}"
+
+    model = Counting(right)
+    wanted = Wanted(tmp_path, trials=4, test=0)
+    from polyarch.evaluation.metrics import judged
+
+    def opened(*given: object, **named: object) -> Session:
+        return Session(*given, **named, backends={"judge": judging.backend})  # type: ignore[arg-type]
+
+    patch = pytest.MonkeyPatch()
+    patch.setattr(judged, "Session", opened)
+    with patch.context():
+        made = search_space(space(), asked(), wanted, metric=metric, backends={"m": model.backend})
+        found = asyncio.run(made)
+    patch.undo()
+    scored = sum(len(trial.marks) for trial in found.trials)
+    answered = max(len(trial.marks) for trial in found.trials)
+    assert scored > answered
+    assert len(judging.drawn) == len(set(judging.drawn)) == 2 * answered
+    assert found.calls == len(model.drawn) + len(judging.drawn)
