@@ -28,6 +28,7 @@ COMMANDS = {
     "analyze": "Tell why scores are what they are, and what would change them.",
     "fit": "Fit weights, a threshold or a router to questions with known answers.",
     "search": "Search a space for the best pipeline within a budget.",
+    "tune": "Find the settings with which a model is fastest on this machine.",
     "import": "Turn a configuration of Archon or optillm into a pipeline file.",
     "ops": "List the operators, or explain one.",
     "schema": "Print the JSON Schema of pipeline files, for editors.",
