@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 from ..compiler.model import Capability
 from ..compiler.op import Amount, Context, Flow, Shown, Stream
@@ -16,7 +15,7 @@ from ._asks import PARSED
 if TYPE_CHECKING:
     from .rank import Rank
 
-__all__ = ["Asks", "Coming", "Found", "Method"]
+__all__ = ["Asks", "Found", "Method"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,47 +40,6 @@ class Found:
     candidates: Sequence[Candidate]
     scores: Sequence[Score]
     spent: Sequence[Usage] = ()
-
-
-class Coming:
-    """Candidates as they are read, so that work on some starts before the others are there.
-
-    Waiting for a place that will stay empty gives None.
-    """
-
-    def __init__(self, given: Stream) -> None:
-        self._given = given
-        self.most = given.left
-        loop = asyncio.get_running_loop()
-        self._places: list[asyncio.Future[Candidate | None]] = [
-            loop.create_future() for _ in range(self.most)
-        ]
-
-    async def read(self) -> list[Candidate]:
-        """Read everything; what is waited for is told on the way."""
-        read: list[Candidate] = []
-        async for candidate in self._given:
-            self._places[len(read)].set_result(candidate)
-            read.append(candidate)
-        for place in self._places[len(read) :]:
-            place.set_result(None)
-        return read
-
-    async def at(self, place: int) -> Candidate | None:
-        """The candidate that is read in that place, from 0."""
-        return await self._places[place]
-
-    async def alongside(
-        self, ctx: Context, jobs: Sequence[Coroutine[Any, Any, None]]
-    ) -> list[Candidate]:
-        """Do jobs that wait for candidates while these are read; all that was read."""
-        read: list[Candidate] = []
-
-        async def reading() -> None:
-            read.extend(await self.read())
-
-        await ctx.together([reading(), *jobs])
-        return read
 
 
 class Method(ABC):

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 from ..compiler.op import Amount, Context, Flow, Shown, Stream
 from ..compiler.values import Candidate, Purpose
 from ._asks import Form, nth
-from ._rank import Asks, Coming, Found, Method, Score
+from ._coming import Coming
+from ._rank import Asks, Found, Method, Score
 from ._strengths import bradley_terry, expected_shares
 
 if TYPE_CHECKING:

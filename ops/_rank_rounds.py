@@ -8,7 +8,8 @@ from math import fsum
 from typing import TYPE_CHECKING, ClassVar
 
 from ..compiler.op import Amount, Context, Flow, Stream
-from ._rank import Asks, Coming, Found, Score
+from ._coming import Coming
+from ._rank import Asks, Found, Score
 from ._rank_pairs import Compared, Entrant, Referee
 
 if TYPE_CHECKING:

@@ -12,8 +12,9 @@ from ..compiler.model import Capability
 from ..compiler.op import Amount, Context, Flow, Shown, Stream
 from ..compiler.values import Candidate, Purpose, Usage
 from ._asks import Form
+from ._coming import Coming
 from ._embeddings import embedding, similarities
-from ._rank import Asks, Coming, Found, Method, Score
+from ._rank import Asks, Found, Method, Score
 
 if TYPE_CHECKING:
     from .rank import Rank
