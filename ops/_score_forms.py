@@ -138,7 +138,8 @@ class Checklist(_Judging):
         writing = with_repair(_writing(op).prices(given, once))
         # Nobody is asked about an empty checklist.
         checking = self._checking(op, given, Amount(0, given.count.high))
-        return checking, writing
+        deep = Amount(once.low, checking.depth.high + writing.depth.high)
+        return replace(checking, depth=deep), writing
 
     def _checking(self, op: Score, given: Flow, count: Amount) -> Calls:
         calls = op.prices(given, count, shown=Amount(1, 1))

@@ -49,7 +49,7 @@ class Branch(Asking, All):
 
     def calls(self, given: Flow) -> tuple[Calls, ...]:
         first = self._first().prices(given, Amount(1, 1))
-        return first, self.prices(given, Amount(1, self.k))
+        return first, self.prices(given, Amount(1, self.k), depth=Amount(2, 2))
 
     def roles(self) -> frozenset[str]:
         return frozenset({"solve"})

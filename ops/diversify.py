@@ -116,7 +116,8 @@ class Diversify(Asking, All):
             calls = self.prices(given, Amount(self.many, self.many))
             return (replace(calls, prompt=calls.prompt + Amount(0, longest)),)
         naming = self._naming()
-        draws = self.prices(given, Amount(0, self.many))
+        # Behind the names and their repair turn.
+        draws = self.prices(given, Amount(0, self.many), depth=Amount(1, 3))
         told = Amount(0, completion(naming).high)
         named = with_repair(naming.prices(given, Amount(1, 1)))
         return replace(draws, prompt=draws.prompt + told), named

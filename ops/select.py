@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping, Sequence
-from math import fsum
+from collections.abc import AsyncIterator, Sequence
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -18,9 +17,6 @@ __all__ = ["Select"]
 
 _FIRST = "first"
 
-_Name = Annotated[str, Field(min_length=1)]
-_Share = Annotated[float, Field(allow_inf_nan=False)]
-
 _ROUNDING = 1e-9
 """A share of 3 in 10 meets a bound written 0.3."""
 
@@ -29,9 +25,7 @@ class Select(All):
     """Keep the candidates with the best score.
 
     Reads everything and yields the `keep` candidates with the highest score `by`, best first; of
-    equals the earlier in index order. Several scores are a mapping of their names to what each
-    counts in their sum, as `{logprob: 1, channel: 0.5}`, a product of experts; a candidate without
-    one of them has none. `by: first` keeps the first ones as they come. Asks nobody,
+    equals the earlier in index order. `by: first` keeps the first ones as they come. Asks nobody,
     adds nothing. A score that is missing or not a finite number cannot win: such candidates are
     counted in the trace and left out, as are those below `at_least`. If none is left, `otherwise`
     says what happens: `none` yields nothing, `first` the first candidate with the note `fallback`.
@@ -44,8 +38,8 @@ class Select(All):
     et al., 2023); with `support`, Best-of-Majority (Di et al., 2025).
     """
 
-    by: _Name | Annotated[Mapping[_Name, _Share], Field(min_length=1)]
-    """The score's name, or `first`; or what each of several scores counts in their sum."""
+    by: Annotated[str, Field(min_length=1)]
+    """The score's name, or `first`."""
     keep: Annotated[int, Field(ge=1)] = 1
     """How many come out, at most."""
     at_least: float | None = None
@@ -66,8 +60,7 @@ class Select(All):
             if self.support is not None:
                 raise Mismatch("`by: first` reads too few to count answers", "support")
         else:
-            for name in self._weights:
-                must_carry(given, name, "by")
+            must_carry(given, self.by, "by")
         return given.with_count(self._low(given), self.keep)
 
     def keeps(self) -> Literal["none", "some", "all"]:
@@ -87,33 +80,17 @@ class Select(All):
         candidates = await given.all()
         if self.support is not None:
             candidates = _supported(ctx.answer, candidates, self.support)
-        scored = [(score, c) for c in candidates if (score := self._score(c)) is not None]
+        scored = [(score, c) for c in candidates if (score := finite(c, self.by)) is not None]
         fit = [(s, c) for s, c in scored if self.at_least is None or s >= self.at_least]
         if len(fit) < len(candidates):
             unscored, low = len(candidates) - len(scored), len(scored) - len(fit)
-            ctx.note("left out", score=self._name, unscored=unscored, below=low)
+            ctx.note("left out", score=self.by, unscored=unscored, below=low)
         # The sort is stable, so equals stay in index order.
         for _, candidate in sorted(fit, key=lambda pair: -pair[0])[: self.keep]:
             yield candidate
         if not fit and candidates and self.otherwise == "first":
             ctx.note("fallback", candidate=candidates[0].origin.key)
-            yield candidates[0].noted("fallback", f"no score {self._name!r} to select by")
-
-    @property
-    def _weights(self) -> Mapping[str, float]:
-        """What each score counts."""
-        return {self.by: 1.0} if isinstance(self.by, str) else self.by
-
-    @property
-    def _name(self) -> str:
-        """What is selected by, in words."""
-        return " + ".join(self._weights)
-
-    def _score(self, candidate: Candidate) -> float | None:
-        """What a candidate is selected by; None if a part of it is missing or not finite."""
-        parts = [(weight, finite(candidate, name)) for name, weight in self._weights.items()]
-        known = [weight * score for weight, score in parts if score is not None]
-        return fsum(known) if len(known) == len(parts) else None
+            yield candidates[0].noted("fallback", f"no score {self.by!r} to select by")
 
     async def _first(self, given: Stream) -> AsyncIterator[Candidate]:
         kept = 0

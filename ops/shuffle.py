@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from string import ascii_uppercase
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Self
 
 from pydantic import Field
 
 from ..compiler.answers import Answer
-from ..compiler.op import Amount, Calls, Context, Drawing, Flow, Reply, Source
-from ..compiler.values import Candidate, Purpose
+from ..compiler.op import Amount, Asking, Calls, Context, Drawing, Flow, Reply, Source
+from ..compiler.values import Candidate, Json, Purpose
 from ._asks import answering, completion
 from ._fields import field_of
 
@@ -42,6 +43,7 @@ class Shuffle(Source):
     variables: ClassVar[frozenset[str]] = frozenset({"question", "choices"})
     required: ClassVar[frozenset[str]] = frozenset({"choices"})
     default_prompt: ClassVar[str] = PROMPT
+    varies: ClassVar[bool] = True
 
     choices: Annotated[str, Field(min_length=1)] = "choices"
     """The question's field with the choices, a list of texts."""
@@ -53,10 +55,17 @@ class Shuffle(Source):
         notes = frozenset({"order"})
         return Flow(count, notes=notes, tokens=completion(self), question=given.question)
 
+    def askings(self) -> tuple[Asking, ...]:
+        return (self,) * self.n
+
+    def with_askings(self, askings: Sequence[Asking]) -> Self:
+        return super().with_askings(askings[:1])
+
     def calls(self, given: Flow) -> tuple[Calls, ...]:
         """The choices are taken to be as long as a question at most."""
-        calls = self.prices(given, Amount(self.n, self.n))
-        return (replace(calls, prompt=calls.prompt + Amount(0, given.question.high)),)
+        calls = self.prices(given, Amount(1, 1))
+        calls = replace(calls, prompt=calls.prompt + Amount(0, given.question.high))
+        return (calls,) * self.n
 
     def roles(self) -> frozenset[str]:
         return frozenset({"choose"})
@@ -84,11 +93,21 @@ class Shuffle(Source):
     def _listed(self, ctx: Context) -> Sequence[str]:
         """The choices. Raises ValueError for what is no list of 2 to 26 texts."""
         listed = field_of(ctx, self.choices, "the choices")
-        if isinstance(listed, Sequence) and not isinstance(listed, str):
-            texts = [one for one in listed if isinstance(one, str)]
-            if len(texts) == len(listed) and 2 <= len(texts) <= len(ascii_uppercase):
-                return texts
+        texts = _texts(listed) if isinstance(listed, str) else listed
+        if isinstance(texts, Sequence) and not isinstance(texts, str):
+            known = [text for text in texts if isinstance(text, str) and text.strip()]
+            if len(known) == len(texts) and 2 <= len(known) <= len(ascii_uppercase):
+                return known
         raise ValueError(f"the question's field {self.choices!r} is no list of 2 to 26 texts")
+
+
+def _texts(written: str) -> Json:
+    """A list that is written out: as JSON, or one a line."""
+    try:
+        found: Json = json.loads(written)
+    except ValueError:
+        return [line for line in written.splitlines() if line.strip()]
+    return found
 
 
 def _order(ctx: Context, draw: int, count: int) -> Sequence[int]:
@@ -101,7 +120,7 @@ def _order(ctx: Context, draw: int, count: int) -> Sequence[int]:
 
 def _mapped(answer: Answer, letters: str) -> Answer | None:
     """The letter by the list, for a letter by the order shown."""
-    place = ascii_uppercase[: len(letters)].find(answer.text.strip().upper() or " ")
-    return (
-        None if place < 0 or len(answer.text.strip()) != 1 else Answer(letters[place], answer.kind)
-    )
+    said = answer.text.strip().upper()
+    if len(said) != 1 or (place := ascii_uppercase.find(said, 0, len(letters))) < 0:
+        return None
+    return Answer(letters[place], answer.kind)

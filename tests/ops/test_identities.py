@@ -89,9 +89,3 @@ def test_agreement_on_equal_answers_is_the_plurality(draws: list[tuple[str, floa
     assert chosen(Mbr(), given) == chosen(Vote(), given)
     if any(text and score > 1e-6 for text, score in draws):
         assert chosen(Mbr(weight="w"), given) == chosen(Vote(weight="w"), given)
-
-
-@given(DRAWS)
-def test_of_several_scores_one_that_counts_is_that_one(draws: list[tuple[str, float]]) -> None:
-    given = [c.scored("v", 0.0) for c in pool(draws)]
-    assert chosen(Select(by={"w": 2.0, "v": 1.0}), given) == chosen(Select(by="w"), given)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from dataclasses import replace
 
@@ -55,7 +56,9 @@ def test_what_names_no_choice_is_no_answer() -> None:
     assert drawn[0].answer is None
 
 
-@pytest.mark.parametrize("choices", ["A or B", ["one"], [1, 2], [str(n) for n in range(27)], None])
+@pytest.mark.parametrize(
+    "choices", ["A or B", ["one"], [1, 2], [str(n) for n in range(27)], None, 3]
+)
 def test_what_is_no_list_of_choices_is_told(choices: Json) -> None:
     with pytest.raises(ValueError, match="no list of 2 to 26 texts"):
         asked(lambda _: "answer: A", choices=choices)
@@ -71,5 +74,10 @@ def test_every_draw_is_a_request_of_its_own() -> None:
     op = Shuffle(n=3, model="m", max_tokens=20)
     assert op.groups() == (range(1), range(1, 2), range(2, 3))
     assert op.flow(flow(0)).notes == {"order"}
-    (priced,) = op.calls(flow(0))
-    assert (priced.count.low, priced.count.high) == (3, 3)
+    assert [(c.count.low, c.count.high) for c in op.calls(flow(0))] == [(1, 1)] * 3
+
+
+@pytest.mark.parametrize("choices", [json.dumps(CHOICES), "\n".join(CHOICES) + "\n", CHOICES])
+def test_choices_may_be_written_out(choices: Json) -> None:
+    drawn, _ = asked(lambda call: "answer: B", choices=choices)
+    assert drawn[0].notes["order"] == "ABCD"
