@@ -502,8 +502,11 @@ class Source(Asking):
     """An operator that draws candidates from the question alone.
 
     Its draws are numbered from 0; those of one group share prompt, model and parameters, so they
-    may be asked for in one request.
+    may be asked for in one request. There is one asking for each group.
     """
+
+    varies: ClassVar[bool] = False
+    """Whether its groups are asked differently although their askings are alike."""
 
     @abstractmethod
     def groups(self) -> tuple[range, ...]:
