@@ -23,7 +23,7 @@ from ..runtime.store import Store
 from .asking import Contender, Task, ask
 from .data.dataset import Dataset
 from .judges.null import null_score
-from .metrics.named import metric as named
+from .metrics.chosen import metrics_of
 from .metrics.score import Metric, Opened
 from .outfile import OutFile, open_out
 from .record import Record
@@ -100,7 +100,7 @@ async def evaluate(
         raise InputError(
             "an evaluation has a pipeline, an item and a seed at least, each seed once"
         )
-    metrics, told = _metrics(data, metric)
+    metrics, told = metrics_of(data, metric)
     asked = _Asked(pipelines, data, metrics, told, tuple(seeds), candidates)
     account = _account(asked, budget)
     async with AsyncExitStack() as opened:
@@ -212,22 +212,6 @@ def _key(task: Task) -> tuple[str, str, int]:
 async def _each(tasks: Iterator[Task]) -> AsyncGenerator[Task, None]:
     for task in tasks:
         yield task
-
-
-def _metrics(
-    data: Dataset, given: str | Mapping[str, Any] | Metric | None
-) -> tuple[Mapping[str, Metric], str]:
-    """The metric of every name that items give, and what to call them together."""
-    names = sorted({item.metric or data.metric for item in data.items})
-    if given is not None:
-        one = named(given) if isinstance(given, str | Mapping) else given
-        told = given if isinstance(given, str) else repr(one)
-        return dict.fromkeys({item.metric for item in data.items}, one), told
-    if "" in names:
-        raise InputError(f"{data.name} names no metric; say which with --metric")
-    made = {name: named(name) for name in names}
-    by_item = {item.metric: made[item.metric or data.metric] for item in data.items}
-    return by_item, ", ".join(names)
 
 
 def _account(asked: _Asked, budget: Budget | None) -> Ledger:

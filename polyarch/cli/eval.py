@@ -6,7 +6,7 @@ import click
 
 from .errors import as_json
 
-__all__ = ["command"]
+__all__ = ["command", "mapped"]
 
 
 @click.command("eval")
@@ -118,7 +118,7 @@ def command(
         files=files,
         data=data,
         file=file,
-        fields=_mapped(fields),
+        fields=mapped(fields),
         metric=metric,
         sample=sample,
         split=split,
@@ -139,11 +139,12 @@ def command(
     run_study(study, json=json, quiet=quiet)
 
 
-def _mapped(fields: tuple[str, ...]) -> dict[str, str]:
-    mapped: dict[str, str] = {}
+def mapped(fields: tuple[str, ...]) -> dict[str, str]:
+    """What the data calls its fields, by ours. Raises `click.BadParameter`."""
+    told: dict[str, str] = {}
     for field in fields:
         name, equals, path = field.partition("=")
         if not equals or not name or not path:
             raise click.BadParameter(f"{field!r} is not NAME=FIELD", param_hint="--field")
-        mapped[name] = path
-    return mapped
+        told[name] = path
+    return told
