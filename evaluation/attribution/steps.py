@@ -45,7 +45,8 @@ class Part:
     """What is lost with a `change`; of `runs` of questions, `missing` ones cannot be told.
 
     `gain` is the score of the whole pipeline less that without it, None where any run is missing;
-    `bounds` are what it can be then, if scores lie between 0 and 1, and `why` says why. `calls`,
+    `bounds` are what it can be then, if scores lie between 0 and 1, and `why` says why. Where the
+    change itself cannot be made, no runs are told. `calls`,
     `tokens` and `usd` are what the whole costs a question more, where that is known.
     """
 
@@ -123,10 +124,10 @@ def step_attribution(
         return told, await _scored(found, data, metric, [whole, *told], account)
 
     filled, scores = asyncio.run(work())
-    variants = [(*one[:2], told) for one, told in zip(changes, filled, strict=True)]
+    variants = [(*one, told) for one, told in zip(changes, filled, strict=True)]
     parts = [
-        _part(step, change, list(zip(whole, scores[0], told, own, strict=True)))
-        for (step, change, told), own in zip(variants, scores[1:], strict=True)
+        _part(step, change, made, list(zip(whole, scores[0], told, own, strict=True)))
+        for (step, change, made, told), own in zip(variants, scores[1:], strict=True)
     ]
     own = _by_item([(told.id, score) for told, score in zip(whole, scores[0], strict=True)])
     return Steps(bootstrap(list(own.values())), tuple(parts), len(own), found.failed)
@@ -201,8 +202,11 @@ async def _scored(
 def _part(
     step: str,
     change: str,
+    made: Plan | str,
     runs: Sequence[tuple[_Told | str, float, _Told | str, float]],
 ) -> Part:
+    if isinstance(made, str):
+        return Part(step, change, None, (-1.0, 1.0), 0, 0, 0.0, 0.0, 0.0, made)
     missing = [score for _, score, other, _ in runs if isinstance(other, str)]
     both = [
         (one, score, other, less)

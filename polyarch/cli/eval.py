@@ -33,7 +33,7 @@ __all__ = ["command", "mapped"]
     "baselines",
     multiple=True,
     metavar="PIPELINE",
-    help="What to compare with; one of the library asks the first pipeline's models.",
+    help="What to compare with; one of the library asks the first pipeline's models, and as often.",
 )
 @click.option("--slice", "slices", multiple=True, metavar="FIELD", help="Score its values apart.")
 @click.option("--out", metavar="JSONL", help="Records, one a line; goes on if interrupted.")
@@ -52,6 +52,9 @@ __all__ = ["command", "mapped"]
 )
 @click.option(
     "--cache", "cached", is_flag=True, help="Use the cache of replies: equal draws for all."
+)
+@click.option(
+    "--trace", metavar="FILE", help="Write every event of the pipeline, of which there is one."
 )
 @click.option(
     "--recorded-time",
@@ -91,6 +94,7 @@ def command(
     budget: str | None,
     concurrency: int,
     cached: bool,
+    trace: str | None,
     recorded_time: bool,
     no_candidates: bool,
     keys: tuple[str, ...],
@@ -111,6 +115,8 @@ def command(
     """
     if look_again and split != "test":
         raise click.UsageError("--look-again goes with --split test")
+    if trace is not None and len(files) + len(baselines) > 1:
+        raise click.UsageError("--trace is of one pipeline; evaluate it by itself")
     from .budget import budget_of
     from .evaluating import Study, run_study
 
@@ -131,6 +137,7 @@ def command(
         budget=budget_of(budget),
         concurrency=concurrency,
         cached=cached,
+        trace=trace,
         recorded_time=recorded_time,
         candidates=not no_candidates,
         keys=keys,

@@ -294,6 +294,9 @@ def _(result: Steps, name: str) -> Iterator[Rows]:
     for own in result.parts:
         low, high = own.bounds
         adds = _points(own.gain) if own.gain else f"{100 * low:+.1f} to {100 * high:+.1f}"
+        if not own.runs:
+            rows.append([name, own.change, "-", "", "", "", "", own.why])
+            continue
         per = [_each(own.per_call), _each(own.per_1k_tokens)]
         missing = f"{own.missing} of {own.runs}: {own.why}" if own.missing else "0"
         rows.append(
