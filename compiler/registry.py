@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 _PACKAGE = __name__.rsplit(".", 2)[0]
-_NOT_BACKENDS = frozenset({"apart", "base", "likeliest", "prices", "settings", "words"})
+_NOT_BACKENDS = frozenset({"apart", "base", "likeliest", "prices", "recorded", "settings", "words"})
 
 
 class NameClash(PolyarchError):

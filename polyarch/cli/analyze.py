@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from .completing import files
 from .errors import as_json
 
 __all__ = ["STUDIES", "command"]
@@ -13,7 +14,7 @@ STUDIES = ("coverage", "saturation", "verifier", "selective", "judges", "models"
 
 
 @click.command("analyze")
-@click.argument("where", metavar="RUNS|RECORDINGS")
+@click.argument("where", metavar="RUNS|RECORDINGS", shell_complete=files)
 @click.option("--of", "study", required=True, type=click.Choice(STUDIES), help="What to tell.")
 @click.option(
     "--source", "sources", multiple=True, metavar="NAME", help="Only this pipeline, model or judge."
