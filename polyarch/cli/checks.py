@@ -114,14 +114,11 @@ def backends() -> Iterator[Finding]:
     from .known import backends as known
 
     for one in known():
-        if one.lacks:
-            yield Finding("backends", one.name, "missing", one.lacks)
+        if one.name == "embedded":
+            yield embedded()
         else:
-            yield (
-                embedded()
-                if one.name == "embedded"
-                else Finding("backends", one.name, "ok", "ready")
-            )
+            state: State = "missing" if one.lacks else "ok"
+            yield Finding("backends", one.name, state, one.lacks or "ready")
 
 
 def embedded() -> Finding:

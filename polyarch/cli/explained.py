@@ -29,8 +29,7 @@ def explained(name: str) -> Explained:
     """The operator of that name. Raises KeyError if there is none."""
     cls = operator(name)
     told = inspect.getdoc(cls) or ""
-    asks = issubclass(cls, Asking)
-    variables = tuple(sorted(cls.variables)) if asks else ()
+    variables = tuple(sorted(cls.variables)) if issubclass(cls, Asking) else ()
     return Explained(
         name, told.split("\n", 1)[0], told, _reads(cls), fields(cls), variables, _prompt(cls)
     )

@@ -40,9 +40,7 @@ def command(name: str | None, json: bool) -> None:
     exact = name.partition("/")[0] in backend_names() and not name.endswith("/")
     found = [one(name)] if exact and "/" in name else list(some(name))
     if not found:
-        raise InputError(
-            f"no model with {name!r} in its name is known; a backend may know it still"
-        )
+        raise InputError(f"no model is known with {name!r} in its name; backends take others, too")
     if json:
         click.echo(jsonlib.dumps([asdict(model) for model in found]))
     else:
