@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json as jsonlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,9 @@ import click
 
 from ..compiler.errors import InputError
 from ..compiler.names import nearest
-from .errors import of_file
+from .completing import pipelines
+from .errors import as_json, of_file
+from .voice import aside
 
 if TYPE_CHECKING:
     from ..compiler.fitted import Fitted
@@ -19,7 +22,7 @@ __all__ = ["command"]
 
 
 @click.command("fit")
-@click.argument("file")
+@click.argument("file", shell_complete=pipelines)
 @click.option(
     "--data", required=True, metavar="JSONL", help="Questions, each with its `reference`."
 )
@@ -62,6 +65,7 @@ __all__ = ["command"]
     multiple=True,
     help="An environment variable whose key the pipeline may send. Can be repeated.",
 )
+@click.option("--json", is_flag=True, callback=as_json, help="What was fitted, or errors, as JSON.")
 def command(
     file: str,
     data: str,
@@ -74,6 +78,7 @@ def command(
     share: float,
     seed: int,
     keys: tuple[str, ...],
+    json: bool,
 ) -> None:
     """Fit weights, a threshold or a router to questions with known answers.
 
@@ -103,7 +108,12 @@ def command(
         artefact = fit_router(seen, about, pair, share)
     with of_file(out):
         Path(out).write_text(artefact.model_dump_json(indent=1) + "\n")
-    click.echo(f"{what} fitted to {told.count:,} questions: {out}", err=True)
+    if json:
+        fitted = artefact.model_dump(mode="json")
+        record = {"what": what, "questions": told.count, "out": out, "fitted": fitted}
+        click.echo(jsonlib.dumps(record, ensure_ascii=False))
+        return
+    aside(f"{what} fitted to {told.count:,} questions: {out}")
 
 
 def _pair(cases: str | None, models: tuple[str, ...]) -> tuple[str, str]:
