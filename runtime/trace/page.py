@@ -13,22 +13,27 @@ from ...compiler.values import Json
 from .outline import Asked, Outline, Run
 from .read import Header, Trace
 
-__all__ = ["drawing", "page"]
+__all__ = ["drawing", "page", "template"]
 
 
 def page(trace: Trace, *, question: str | None = None) -> str:
     """The page. All that it shows is data in a script element, put into the document as text."""
-    template = files(__package__).joinpath("page.html").read_text(encoding="utf-8")
+    text = template()
     header = trace.header
     parts = {
         "{{title}}": escape(f"{header.pipeline} · polyarch trace"),
         "{{graph}}": drawing(header),
         "{{data}}": _embedded(_data(trace, question)),
     }
-    for name, text in parts.items():
-        before, after = template.split(name)
-        template = before + text + after
-    return template
+    for name, part in parts.items():
+        before, after = text.split(name)
+        text = before + part + after
+    return text
+
+
+def template() -> str:
+    """The page with nothing in it."""
+    return files(__package__).joinpath("page.html").read_text(encoding="utf-8")
 
 
 def _embedded(data: Json) -> str:
