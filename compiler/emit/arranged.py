@@ -99,9 +99,7 @@ def _inputs(boxes: Sequence[Box], output: str) -> dict[str, list[_Read]]:
     return read
 
 
-def _routed(
-    boxes: Sequence[Box], output: str
-) -> tuple[dict[str, list[_Read]], dict[str, int]]:
+def _routed(boxes: Sequence[Box], output: str) -> tuple[dict[str, list[_Read]], dict[str, int]]:
     """What every box and bend is drawn behind, and how far it is from the question."""
     read = _inputs(boxes, output)
     depth: dict[str, int] = {}
@@ -113,9 +111,7 @@ def _routed(
     return read, depth
 
 
-def _bent(
-    one: _Read, layer: int, read: dict[str, list[_Read]], depth: dict[str, int]
-) -> _Read:
+def _bent(one: _Read, layer: int, read: dict[str, list[_Read]], depth: dict[str, int]) -> _Read:
     """The last bend of a line from a box to a layer, or the box itself if it is next to it."""
     before = one
     for between in range(depth[one.name] + 1, layer):

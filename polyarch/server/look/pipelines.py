@@ -49,6 +49,7 @@ def _graph(plan: Plan) -> Mapping[str, Json]:
         "height": where.height,
         "wide": WIDE,
         "high": HIGH,
+        "output": plan.graph.output,
         "boxes": [
             {
                 **_box(nodes[box.name]),

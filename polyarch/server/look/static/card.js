@@ -3,6 +3,13 @@ import { button, el, num, score, secs, told, usd } from "./words.js";
 
 const FOLDED = 260;
 
+// A score, filled as far as it goes if it is a share.
+function chip(name, value) {
+  const made = el("span", `${name} ${score(value)}`, "chip");
+  if (value >= 0 && value <= 1) made.style.setProperty("--share", `${100 * value}%`);
+  return made;
+}
+
 export class Card {
   constructor(key, number, jump) {
     this.key = key;
@@ -88,7 +95,7 @@ export class Card {
     const line = el("li");
     const by = el("div", undefined, "by");
     if (step) by.append(el("span", step));
-    for (const [name, value] of scores) by.append(el("span", `${name} ${score(value)}`, "chip"));
+    for (const [name, value] of scores) by.append(chip(name, value));
     line.append(by);
     for (const [, note] of notes) {
       const text = told(note);

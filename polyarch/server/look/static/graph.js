@@ -8,6 +8,9 @@ function make(tag, attributes, ...inside) {
   return made;
 }
 
+// As much of its size as a graph keeps before it is scrolled.
+const SMALLEST = 0.8;
+
 const cut = (text, most) => (text.length > most ? text.slice(0, most - 1) + "…" : text);
 
 export class Graph {
@@ -31,6 +34,7 @@ export class Graph {
         make("text", { x: wide / 2, y: 30 }, end.text)));
     }
     graph.boxes.forEach((box, number) => svg.append(this.box(box, number, wide, high, pick)));
+    svg.style.minWidth = `${width * SMALLEST}px`;
     place.replaceChildren(svg);
   }
 

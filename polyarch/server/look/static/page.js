@@ -83,7 +83,7 @@ function begin(pipeline, question) {
   $("asked").textContent = question;
   answer("");
   $("why").hidden = true;
-  run = new Run($("steps"), pipeline, graph);
+  run = new Run($("steps"), $("tally"), pipeline, graph);
   return run;
 }
 
@@ -207,13 +207,14 @@ function entry(request) {
   const item = el("li");
   const open = button("", "", () => { location.hash = `request/${encodeURIComponent(request.id)}`; });
   open.dataset.id = request.id;
-  const when = new Date(request.began * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit" });
-  const cost = request.state === "running" ? "" : ` · ${[plural(request.calls, "call"), ...(request.usd ? [usd(request.usd)] : []), secs(request.seconds)].join(" · ")}`;
-  open.append(
-    el("span", request.question, "what"),
-    outcome(request),
-    el("span", `${when} · ${request.pipeline}${cost}`, "small"),
-  );
+  const when = new Date(request.began * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hour12: false });
+  const over = request.state !== "running";
+  const cost = [...(over ? [plural(request.calls, "call")] : []), ...(request.usd ? [usd(request.usd)] : []), ...(over ? [secs(request.seconds)] : [])];
+  const first = el("span", undefined, "line");
+  first.append(outcome(request), el("span", when, "small"));
+  const second = el("span", undefined, "line");
+  second.append(el("span", request.pipeline, "small"), el("span", cost.join(" · "), "small"));
+  open.append(el("span", request.question, "what"), first, second);
   item.append(open);
   return item;
 }

@@ -8,14 +8,17 @@ const WRITES = new Set(["solve", "revise", "fuse"]);
 // Draws that were asked for and have not come.
 const under = step => step.requests.reduce((sum, request) => sum + request.left, 0);
 
+const index = key => Number(key.slice(key.lastIndexOf("[") + 1, -1));
+
 function gaveUp(step, place) {
   const request = step.requests.findLast(one => one.place === place && one.left > 0);
   if (request) request.left = 0;
 }
 
 export class Run {
-  constructor(place, pipeline, graph) {
+  constructor(place, votes, pipeline, graph) {
     this.place = place;
+    this.votes = votes;
     this.pipeline = pipeline;
     this.graph = graph;
     this.steps = new Map(pipeline.graph.boxes.map((box, number) => [box.name, { box, number, made: 0, tokens: 0, calls: 0, usd: 0, requests: [], part: null, costs: new Map() }]));
@@ -25,6 +28,7 @@ export class Run {
     this.tokens = 0;
     this.usd = 0;
     place.replaceChildren();
+    votes.replaceChildren();
   }
 
   get open() {
@@ -154,7 +158,10 @@ export class Run {
     if (!card) {
       card = new Card(key, step.number, to => this.show(to));
       this.cards.set(key, card);
-      this.part(step).cards.append(card.root);
+      const all = this.part(step).cards;
+      const after = [...all.children].find(other => index(other.dataset.key) > index(key));
+      card.root.dataset.key = key;
+      all.insertBefore(card.root, after ?? null);
     }
     return card;
   }
@@ -175,7 +182,8 @@ export class Run {
       row.append(el("dt", answer), bar, el("dd", String(+count.toPrecision(3))));
       list.append(row);
     }
-    this.part(step).tally.replaceChildren(list);
+    const last = step.box.name === this.pipeline.graph.output;
+    (last ? this.votes : this.part(step).tally).replaceChildren(list);
   }
 
   tell(step) {
@@ -210,7 +218,7 @@ export class Run {
   }
 
   sums(seconds) {
-    const shown = [[num(this.calls), "calls"], [num(this.prompt), "prompt tokens"], [num(this.tokens), "completion tokens"], [usd(this.usd), ""], [secs(seconds), ""]];
+    const shown = [[num(this.calls), "calls"], [num(this.prompt), "prompt tokens"], [num(this.tokens), "completion tokens"], [usd(this.usd), "spent"], [secs(seconds), "in all"]];
     if (this.open) shown.push([num(this.open), "under way"]);
     return shown;
   }

@@ -21,12 +21,12 @@ export const score = v => (Number.isInteger(v) ? String(v) : String(+v.toPrecisi
 
 const empty = value => value === 0 || value === "" || value === false || value === null || (Array.isArray(value) && !value.length);
 
-// A note on one line: texts as they are, what is nothing left out.
+// A note on one line: its texts, if it has any, else all that is something.
 export function told(value) {
   if (typeof value === "string") return value;
   if (value === null || typeof value !== "object" || Array.isArray(value)) return JSON.stringify(value);
-  const words = ([name, one]) => (one === true ? name.replaceAll("_", " ") : typeof one === "string" ? one : `${name.replaceAll("_", " ")} ${JSON.stringify(one)}`);
   const shown = Object.entries(value).filter(([, one]) => !empty(one));
-  const texts = shown.filter(([, one]) => typeof one === "string");
-  return [...texts, ...shown.filter(one => !texts.includes(one))].map(words).join(" · ");
+  const texts = shown.map(([, one]) => one).filter(one => typeof one === "string");
+  if (texts.length) return texts.join(" · ");
+  return shown.map(([name, one]) => name.replaceAll("_", " ") + (one === true ? "" : ` ${JSON.stringify(one)}`)).join(" · ");
 }
