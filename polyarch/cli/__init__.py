@@ -33,6 +33,7 @@ COMMANDS = {
     "schema": "Print the JSON Schema of pipeline files, for editors.",
     "cache": "Show, prune or clear the cache of replies.",
     "doctor": "Tell what is installed, set and running here, and what a pipeline lacks.",
+    "serve": "Serve pipelines behind an OpenAI-compatible endpoint.",
     "serve-model": "Serve a model behind an OpenAI-compatible endpoint.",
     "trace": "Show a trace, write it as a page, or run it again without a model.",
 }

@@ -19,6 +19,7 @@ from typing import BinaryIO
 
 import click
 
+from ..compiler.affordable import refuse_unaffordable
 from ..compiler.errors import InputError, PolyarchError, RunError
 from ..compiler.plan import Plan
 from ..compiler.spec import Budget
@@ -31,7 +32,6 @@ from ..runtime.result import Result
 from ..runtime.session import Session
 from ..runtime.store import Store
 from ..runtime.tools.toolbox import granted
-from .budget import refuse
 from .errors import of_file, opened
 from .journal import journal, spent
 from .lines import Line, check, is_file, read
@@ -83,7 +83,7 @@ async def answer_all(plan: Plan, batch: Batch, progress: Progress | None) -> Non
     if count == 0:
         click.echo(f"{batch.source}: no questions", err=True)
     if batch.budget is not None:
-        refuse(plan, batch.budget, count or 0)
+        refuse_unaffordable(plan, batch.budget, "the budget of the batch", count or 0)
     if progress is not None:
         progress.total = count
     with ExitStack() as open_files:

@@ -12,7 +12,7 @@ import click
 from ..compiler.errors import InputError, MissingPackage
 from ..compiler.values import Json
 
-__all__ = ["Serving", "serve_model"]
+__all__ = ["Serving", "serve_model", "url_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,20 +33,23 @@ def serve_model(model: str, how: Serving) -> None:
     """Serve a model until a signal comes. Raises `InputError`, `MissingPackage`, and what the
     model's backend raises; `KeyboardInterrupt` after Ctrl-C."""
     try:
-        from ..server.app import app
+        from ..server.app import Limits, app
         from ..server.listen import bound, serve
     except ModuleNotFoundError as error:
         raise MissingPackage(
             "serve-model needs starlette and uvicorn: pip install 'polyarch[serve]'"
         ) from error
     from ..server.keys import keys_of
-    from ..server.served import served_model
+    from ..server.metrics import Metrics
+    from ..server.models.served import served_model
 
     keys = keys_of(how.key_env, how.host)
-    served = served_model(model, _options(how.options), how.name)
-    made = app(served, keys, running=how.running or served.info.concurrency, waiting=how.waiting)
+    metrics = Metrics()
+    served = served_model(model, _options(how.options), metrics, how.name)
+    limits = Limits(how.running or served.info.concurrency, how.waiting)
+    made = app(served, keys, metrics, limits)
     with bound(how.host, how.port) as listening:
-        url = _url(how.host, listening.getsockname()[1])
+        url = url_of(how.host, listening.getsockname()[1])
         told = serve(
             made,
             listening,
@@ -67,5 +70,6 @@ def _options(text: str) -> Mapping[str, Json]:
     return value
 
 
-def _url(host: str, port: int) -> str:
+def url_of(host: str, port: int) -> str:
+    """Where clients find the API."""
     return f"http://{f'[{host}]' if ':' in host else host}:{port}/v1"
