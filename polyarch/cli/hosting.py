@@ -68,6 +68,7 @@ def serve_pipelines(words: Sequence[str], how: Hosting) -> None:
             "serve needs starlette, uvicorn and prometheus-client: pip install 'polyarch[serve]'"
         ) from error
     from ..server.keys import keys_of
+    from ..server.look.routes import OPEN, routes
     from ..server.pipelines.answers import ServedPipelines
     from ..server.pipelines.hosted import Hosted
     from ..server.pipelines.traces import Traces
@@ -79,7 +80,14 @@ def serve_pipelines(words: Sequence[str], how: Hosting) -> None:
     with cache(how.cached) as stores:
         pipelines = [how.leave.open(file) for file in files]
         hosted = Hosted(pipelines, stores=stores, traces=Traces(how.traces))
-        made = app(ServedPipelines(hosted, metrics, how.budget), keys, metrics, limits)
+        made = app(
+            ServedPipelines(hosted, metrics, how.budget),
+            keys,
+            metrics,
+            limits,
+            routes=routes(hosted),
+            opened=OPEN,
+        )
         with bound(how.host, how.port) as listening:
             url = url_of(how.host, listening.getsockname()[1])
             names = ", ".join(opened.name for opened in hosted)
@@ -87,7 +95,9 @@ def serve_pipelines(words: Sequence[str], how: Hosting) -> None:
                 made,
                 listening,
                 grace=how.grace,
-                ready=lambda: click.echo(f"serving {names} at {url}"),
+                ready=lambda: click.echo(
+                    f"serving {names} at {url}\nits page: {url.removesuffix('v1')}"
+                ),
             )
     if told == signal.SIGINT:
         raise KeyboardInterrupt

@@ -48,7 +48,7 @@ class TraceWriter:
         Raises `InputError` if the file cannot be made.
         """
         self._secrets = Secrets() if secrets is None else secrets
-        self._header = of or first(plan)
+        self._header: Mapping[str, Json] | None = of or first(plan)
         try:
             # Unbuffered: a line is one call of the operating system, whole or not at all.
             self._file = Path(path).open("wb", buffering=0)  # noqa: SIM115

@@ -25,7 +25,7 @@ from polyarch.pipeline import Pipeline
 from polyarch.server.app import Limits, app
 from polyarch.server.keys import Keys
 from polyarch.server.listen import bound
-from polyarch.server.look.routes import OPENED, routes
+from polyarch.server.look.routes import OPEN, routes
 from polyarch.server.metrics import Metrics
 from polyarch.server.pipelines.answers import ServedPipelines
 from polyarch.server.pipelines.hosted import Hosted
@@ -77,7 +77,7 @@ def application(hosted: Hosted, keys: Sequence[str] = ()) -> ASGIApp:
     metrics = Metrics()
     served = ServedPipelines(hosted, metrics)
     limits = Limits(running=8, waiting=8)
-    return app(served, Keys(keys), metrics, limits, routes=routes(hosted), opened=OPENED)
+    return app(served, Keys(keys), metrics, limits, routes=routes(hosted), opened=OPEN)
 
 
 @contextmanager

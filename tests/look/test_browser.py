@@ -88,17 +88,18 @@ def test_candidates_are_shown_as_they_come(page: Page) -> None:
         expect(page.get_by_role("status")).to_contain_text("Answer: 4. 8 calls")
         (trace,) = site.hosted.traces
         usage = trace.usage
-        assert sums(page) | {"in all": ""} == {
-            "calls": "8",
-            "prompt tokens": str(usage.prompt_tokens),
-            "completion tokens": str(usage.completion_tokens),
-            "spent": f"${usage.usd:.5f}",
-            "in all": "",
-        }
+        shown = sums(page)
+        assert shown["calls"] == "8"
+        assert shown["prompt tokens"] == str(usage.prompt_tokens)
+        assert shown["completion tokens"] == str(usage.completion_tokens)
+        assert float(shown["spent"].removeprefix("$")) == pytest.approx(usage.usd, rel=0.05)
 
 
 def test_everything_can_be_done_from_the_keyboard(page: Page) -> None:
-    backend = Scripted(right, latency=lambda _, draw: 0.01 if draw.index < 3 else 30.0)
+    def latency(request: Request, draw: Draw) -> float:
+        return 30.0 if request.purpose.role == "solve" and draw.index == 3 else 0.01
+
+    backend = Scripted(right, latency=latency)
     first, second = scripted(VOTE, backend), scripted(VOTE.replace("checked_vote", "b"), backend)
     with served(first, second) as site:
         page.goto(site.url)
@@ -134,7 +135,7 @@ def test_no_text_of_a_model_or_a_user_is_markup(page: Page) -> None:
             return json.dumps({"reason": EVIL, "verdict": "right"})
         return f"{EVIL} The answer is {draw.index}."
 
-    with served(scripted(VOTE.replace("A paper", "'<b>A</b> paper"), Scripted(evil))) as site:
+    with served(scripted(VOTE.replace("A paper", "<b>A</b> paper"), Scripted(evil))) as site:
         asked(page, site, EVIL)
         expect(page.locator("#badge")).to_have_text("done")
         expect(card(page, "drafts[1]").locator(".text")).to_have_text(f"{EVIL} The answer is 1.")
@@ -252,9 +253,13 @@ def test_what_goes_wrong_is_told(page: Page) -> None:
         VOTE.replace("price:", "retries: 0, price:"),
         Scripted(lambda *_: Script(fault=Unreachable("nobody listens at http://10.0.0.1"))),
     )
+
+    def vague(request: Request, draw: Draw) -> str:
+        return "Hm." if request.purpose.role == "verify" else str(right(request, draw))
+
     poor = scripted(
-        VOTE.replace("checked_vote", "poor").replace("steps:", "budget: {calls: 5}\nsteps:"),
-        Scripted(right),
+        VOTE.replace("checked_vote", "poor").replace("steps:", "budget: {calls: 8}\nsteps:"),
+        Scripted(vague),
     )
     with served(dead, poor) as site:
         asked(page, site)

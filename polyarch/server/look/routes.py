@@ -15,11 +15,11 @@ from .files import FILES, PAGE, file, served
 from .pipelines import shown
 from .requests import as_file, as_page, briefly, wholly
 
-__all__ = ["OPENED", "routes"]
+__all__ = ["OPEN", "routes"]
 
 _STATIC = "/look/"
 
-OPENED: Collection[str] = ("/", *(_STATIC + name for name in FILES))
+OPEN: Collection[str] = ("/", *(_STATIC + name for name in FILES))
 """What needs no key: none of it says anything about what is served."""
 
 

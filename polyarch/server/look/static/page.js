@@ -143,6 +143,7 @@ async function ask() {
   };
   const pipeline = pipelines.get(shown.name);
   if (!pipeline) return trouble(`The server has no pipeline ${shown.name} any more.`);
+  const asking = { id: "" };
   const started = performance.now();
   const seconds = () => (performance.now() - started) / 1000;
   const stop = new AbortController();
@@ -154,7 +155,7 @@ async function ask() {
   say("The question is asked.");
   const clock = setInterval(() => sums(run.sums(seconds())), 100);
   try {
-    await follow(body, stop.signal, seconds);
+    await follow(body, stop.signal, asking);
   } catch (error) {
     if (error.name === "AbortError") fail("stopped", "", seconds());
     else if (error instanceof Refused) fail("failed", error.message, seconds());
@@ -163,18 +164,20 @@ async function ask() {
     clearInterval(clock);
     under = null;
     busy(false);
-    requests();
+    await refresh();
+    current(asking.id);
   }
 }
 
-async function follow(body, signal, seconds) {
+async function follow(body, signal, asking) {
   let text = "";
   let closing = null;
   for await (const [kind, data] of stream("/v1/chat/completions", body, signal)) {
     if (kind === "event") run.take(data);
     else if (data.error) throw new Refused(0, data.error.message);
     else {
-      linked(data.id);
+      if (!asking.id) linked(data.id);
+      asking.id = data.id;
       text += data.choices[0]?.delta.content ?? "";
       answer(text);
       closing ??= data.polyarch;
