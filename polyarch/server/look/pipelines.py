@@ -34,7 +34,7 @@ def _facts(plan: Plan) -> list[str]:
     return [
         *([plan.graph.source] if plan.graph.source else []),
         f"{cost.calls} calls",
-        f"{cost.completion} completion tokens",
+        f"{cost.completion} completion tokens a question",
         *([f"{dollars(cost.usd)} dollars"] if cost.usd.high else []),
     ]
 

@@ -172,18 +172,21 @@ export class Run {
 
   tally(step, votes) {
     const list = el("dl", undefined, "tally");
-    const most = Math.max(...votes.map(([, count]) => count), 1e-9);
-    for (const [answer, count] of votes) {
+    const counted = votes.filter(([, count]) => count > 0);
+    const most = Math.max(...counted.map(([, count]) => count));
+    for (const [answer, count] of counted) {
       const row = el("div");
       const bar = el("dd", undefined, "meter");
       const fill = el("span");
-      fill.style.width = `${(100 * Math.max(0, count)) / most}%`;
+      fill.style.width = `${(100 * count) / most}%`;
       bar.append(fill);
       row.append(el("dt", answer), bar, el("dd", String(+count.toPrecision(3))));
       list.append(row);
     }
+    const others = votes.length - counted.length;
+    const rest = others ? [el("p", `${plural(others, "other answer")}: 0`, "soft")] : [];
     const last = step.box.name === this.pipeline.graph.output;
-    (last ? this.votes : this.part(step).tally).replaceChildren(list);
+    (last ? this.votes : this.part(step).tally).replaceChildren(list, ...rest);
   }
 
   tell(step) {
