@@ -1,6 +1,6 @@
 """Make the pictures of the page that the documentation shows, of a real run in a real browser.
 
-    python docs/images/shoot.py        needs Chromium, and playwright from the development packages
+python docs/images/shoot.py        needs Chromium, and playwright from the development packages
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Literal, TypeAlias
 
+import httpx
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Locator, Page, expect
@@ -84,7 +85,7 @@ def test_candidates_are_shown_as_they_come(page: Page) -> None:
         expect(page.locator("#answer")).to_have_text("4")
         expect(card(page, "drafts[0]")).to_contain_text("result")
         expect(card(page, "drafts[3]")).to_contain_text("I find it wrong.")
-        expect(page.get_by_role("group", name="Votes")).to_have_text("4350")
+        expect(page.get_by_role("group", name="Votes")).to_have_text("431 other answer: 0")
         expect(page.get_by_role("status")).to_contain_text("Answer: 4. 8 calls")
         (trace,) = site.hosted.traces
         usage = trace.usage
@@ -224,6 +225,30 @@ def test_past_requests_are_listed_and_each_opens_its_trace(page: Page, tmp_path:
             page.get_by_role("link", name="Timeline and every event").click()
         expect(opened.value).to_have_title("checked_vote · polyarch trace")
         expect(opened.value.locator("#range")).to_contain_text("requests, at most")
+
+
+def test_a_request_that_is_under_way_elsewhere_is_followed(page: Page) -> None:
+    def latency(request: Request, draw: Draw) -> float:
+        return 2.0 if request.purpose.role == "solve" and draw.index == 3 else 0.01
+
+    with served(scripted(VOTE, Scripted(right, latency=latency))) as site:
+        body = {
+            "model": "checked_vote",
+            "messages": [{"role": "user", "content": "Of another?"}],
+        }
+        with ThreadPoolExecutor() as threads:
+            other = threads.submit(httpx.post, f"{site.url}/v1/chat/completions", json=body)
+            while not len(site.hosted.traces):
+                page.wait_for_timeout(20)
+            page.goto(site.url)
+            page.locator("#requests button").click()
+            expect(page.locator("#badge")).to_have_text("running")
+            expect(card(page, "drafts[0]")).to_contain_text("I find it right.")
+            expect(card(page, "drafts[3]")).to_have_class(re.compile("writing"))
+            expect(page.locator("#badge")).to_have_text("done")
+            expect(page.locator("#answer")).to_have_text("4")
+            expect(page.get_by_role("article")).to_have_count(4)
+            assert other.result().status_code == 200
 
 
 def test_a_key_is_asked_for_once(page: Page) -> None:

@@ -58,6 +58,12 @@ async def test_a_pipeline_is_told_with_its_graph() -> None:
     ]
 
 
+def test_why_a_changed_file_is_not_served_is_told() -> None:
+    plan = polyarch.loads(VOTE).plan
+    assert shown(plan)["refused"] == ""
+    assert shown(plan, "line 3")["refused"] == "line 3"
+
+
 async def test_a_request_is_told_as_it_was() -> None:
     async with client() as http:
         id = await asked(http)

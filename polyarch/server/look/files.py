@@ -17,12 +17,15 @@ __all__ = ["FILES", "PAGE", "file", "served"]
 
 PAGE = "page.html"
 
+_SCRIPTS = (
+    *("page.js", "pipelines.js", "past.js", "outcome.js", "key.js"),
+    *("run.js", "card.js", "graph.js", "api.js", "words.js"),
+)
+
 FILES: Mapping[str, str] = {
     PAGE: "text/html",
     "page.css": "text/css",
-    **dict.fromkeys(
-        ("page.js", "api.js", "card.js", "graph.js", "run.js", "words.js"), "text/javascript"
-    ),
+    **dict.fromkeys(_SCRIPTS, "text/javascript"),
 }
 """The media type of each."""
 

@@ -15,14 +15,16 @@ from ...compiler.values import Json
 __all__ = ["shown"]
 
 
-def shown(plan: Plan) -> Mapping[str, Json]:
-    """What is said of a pipeline, the fields that it asks for, and its graph, arranged."""
+def shown(plan: Plan, refused: str = "") -> Mapping[str, Json]:
+    """What is said of a pipeline, the fields that it asks for, and its graph, arranged. `refused`
+    is why its file as it is now is not served."""
     graph = plan.graph
     return {
         "name": graph.name,
         "about": graph.about,
         "facts": " · ".join(_facts(plan)),
-        "digest": plan.digest,
+        "refused": refused,
+        "keep": graph.keep,
         "plan": str(graph),
         "fields": list(graph.question.fields) if graph.question.kind == "record" else [],
         "graph": _graph(plan),

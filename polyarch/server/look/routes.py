@@ -46,7 +46,9 @@ class _Look:
 
     async def pipelines(self, _: Request) -> Response:
         """GET /look/pipelines."""
-        return JSONResponse({"pipelines": [shown(opened.plan) for opened in self._hosted]})
+        why = self._hosted.refused
+        told = [shown(opened.plan, why.get(opened.name, "")) for opened in self._hosted]
+        return JSONResponse({"pipelines": told})
 
     async def requests(self, _: Request) -> Response:
         """GET /look/requests, the newest first."""

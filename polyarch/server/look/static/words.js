@@ -1,4 +1,9 @@
 // Numbers and values as people read them, and elements made of text alone.
+export const $ = id => document.getElementById(id);
+
+// Tell those who listen to the page.
+export const say = text => { $("told").textContent = text; };
+
 export function el(tag, text, kind) {
   const made = document.createElement(tag);
   if (text !== undefined) made.textContent = text;
