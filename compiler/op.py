@@ -369,6 +369,9 @@ class Op(BaseModel):
     effect: ClassVar[Effect] = "pure"
     """pure: the same input gives the same output, at no cost. samples: asks a model.
     acts: does something outside."""
+    verbatim: ClassVar[bool] = False
+    """Whether the text of each candidate is that of the one reply it is drawn from, so that it can
+    be shown while it is written."""
 
     @abstractmethod
     def flow(self, given: Flow) -> Flow:

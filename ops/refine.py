@@ -47,6 +47,7 @@ class Refine(Asking, Each):
     required: ClassVar[frozenset[str]] = frozenset({"candidate"})
     default_prompt: ClassVar[str] = PROMPT
     movable: ClassVar[bool] = True
+    verbatim: ClassVar[bool] = True
 
     def flow(self, given: Flow) -> Flow:
         return Flow(given.count, tokens=completion(self), question=given.question)
