@@ -10,11 +10,12 @@ from ...compiler.secrets import Secrets
 from ...runtime.events import Event, Listener
 from ...runtime.ledger import Ledger
 from ...runtime.result import Result
+from ...runtime.trace.write import line
 from ..served import Aside, Said
 from .asked import Asked
 from .hosted import Open
 from .reply import Telling
-from .traces import Trace, line
+from .traces import Trace
 
 __all__ = ["Run"]
 
