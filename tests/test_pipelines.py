@@ -41,6 +41,7 @@ WORD_REPLIES = {
     "write_tests": json.dumps({"tests": ["The answer is a number."]}),
     "check": json.dumps({"reason": "it is", "verdict": "pass"}),
 }
+NAMED = json.dumps({"arguments": {"expression": "12 - 2"}, "name": "calculator"})
 EXECUTING = {
     "codet": (CODE_REPLIES, PROGRAM),
     "collaborative_verification": (CHECKED_REPLIES, "10"),
@@ -59,7 +60,11 @@ CALLING = {
 }
 """Those that call tools: what their models say. The model that ships with the package cannot."""
 
-WRITING = {**EXECUTING, "archon_unit_tests": (WORD_REPLIES, "10 apples")}
+WRITING = {
+    **EXECUTING,
+    "archon_unit_tests": (WORD_REPLIES, "10 apples"),
+    "tool_call_vote": ({"solve": NAMED}, NAMED.replace(": ", ":").replace(", ", ",")),
+}
 """Those and others whose work the embedded model does not know."""
 
 TASK = "Tom has 12 apples. Tom loses 2. How many apples does Tom have?"

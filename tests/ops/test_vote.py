@@ -362,7 +362,7 @@ def test_what_cannot_be_scaled_is_refused(arguments: dict[str, object]) -> None:
         Vote.model_validate(arguments)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(st.integers(0, 60), st.integers(0, 60), st.lists(st.integers(0, 60), max_size=3))
 def test_to_beat_all_is_to_beat_the_runner_up_where_there_are_two_and_less_likely_else(
     leader: int, runner_up: int, others: list[int]
@@ -473,7 +473,7 @@ def test_arrays_are_voted_on_by_length_and_then_item_by_item() -> None:
     assert json.loads(winner.text) == [1, 4]
 
 
-@given(st.lists(st.sampled_from(["1", "2", "[1]", '{"a": 1}', '"x"']), min_size=2, max_size=9))
+@given(st.lists(st.sampled_from(["1", "2", "[1]", '{"a":1}', '"x"']), min_size=2, max_size=9))
 def test_a_majority_for_one_whole_answer_elects_it(texts: list[str]) -> None:
     kind = answer_kind("exact")
     given = [replace(one, answer=kind.read(one.text)) for one in candidates(*texts)]
@@ -481,9 +481,7 @@ def test_a_majority_for_one_whole_answer_elects_it(texts: list[str]) -> None:
     text, count = Counter(texts).most_common(1)[0]
     assert winner is not None
     if 2 * count > len(texts):
-        assert json.loads(winner.text if text[0] != '"' else json.dumps(winner.text)) == json.loads(
-            text
-        )
+        assert winner.answer == kind.read(text)
 
 
 @pytest.mark.parametrize(
