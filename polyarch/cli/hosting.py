@@ -78,6 +78,7 @@ def serve_pipelines(words: Sequence[str], how: Hosting) -> None:
     from ..server.keys import keys_of
     from ..server.life import Life
     from ..server.logs import logging_json
+    from ..server.look.routes import OPEN, routes
     from ..server.pipelines.answers import ServedPipelines
     from ..server.pipelines.hosted import Hosted
     from ..server.pipelines.reload import Watch
@@ -94,7 +95,16 @@ def serve_pipelines(words: Sequence[str], how: Hosting) -> None:
         life = Life(served.hurry)
         named = {pipeline.name: file for pipeline, file in zip(pipelines, files, strict=True)}
         watch = Watch(hosted, named, how.leave.open, metrics)
-        made = app(served, keys, metrics, limits, life=life, beside=watch)
+        made = app(
+            served,
+            keys,
+            metrics,
+            limits,
+            life=life,
+            beside=watch,
+            routes=routes(hosted),
+            opened=OPEN,
+        )
         logs = logging_json(sys.stderr, keys=keys.texts, level=how.level)
         with bound(how.host, how.port) as listening, logs:
             url = url_of(how.host, listening.getsockname()[1])
@@ -104,7 +114,9 @@ def serve_pipelines(words: Sequence[str], how: Hosting) -> None:
                 listening,
                 life,
                 grace=how.grace,
-                ready=lambda: click.echo(f"serving {names} at {url}"),
+                ready=lambda: click.echo(
+                    f"serving {names} at {url}\nits page: {url.removesuffix('v1')}"
+                ),
             )
     if told == signal.SIGINT:
         raise KeyboardInterrupt

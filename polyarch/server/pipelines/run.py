@@ -10,11 +10,12 @@ from ...compiler.secrets import Secrets
 from ...runtime.events import Event, Listener
 from ...runtime.ledger import Ledger
 from ...runtime.result import Result
+from ...runtime.trace.write import line
 from ..served import Aside, Said
 from .asked import Asked
 from .hosted import Open
 from .reply import Telling
-from .traces import Trace, line
+from .traces import Trace
 
 __all__ = ["Run"]
 
@@ -67,7 +68,8 @@ class Run:
                 trace.state = "cancelled"
             case _:
                 trace.state = "failed"
-                trace.why = str(outcome) if isinstance(outcome, PolyarchError) else "internal"
+                ours = isinstance(outcome, PolyarchError)
+                trace.why = Secrets().text(str(outcome)) if ours else "internal"
 
     def _write(self, place: int, part: str) -> None:
         if (piece := self._telling.written(place, part)) is not None:

@@ -12,15 +12,14 @@ from ...compiler.secrets import Secrets
 from ...compiler.values import Json, Usage
 from ...runtime.events import Event
 from ...runtime.result import Result
+from ...runtime.trace.write import line
 
-__all__ = ["State", "Trace", "Traces", "line"]
+__all__ = ["State", "Trace", "Traces"]
 
 State: TypeAlias = Literal["running", "ended", "failed", "cancelled"]
 
 _EVENT = 300
 """About what an event takes beside its texts, in characters."""
-
-
 _SMALL = (int, float, type(None))
 
 
@@ -102,19 +101,6 @@ class Traces:
         while len(self._kept) > self._most or self._size > self._characters:
             id, _ = self._kept.popitem(last=False)
             self._size -= self._sizes.pop(id, 0)
-
-
-def line(event: Event) -> Mapping[str, Json]:
-    """An event as JSON has it."""
-    what, question, step, place, at, data = event
-    told: dict[str, Json] = {"at": at, "what": what, "question": question}
-    if step:
-        told["step"] = step
-    if place >= 0:
-        told["place"] = place
-    if data:
-        told["data"] = data
-    return told
 
 
 def _length(value: Json) -> int:
