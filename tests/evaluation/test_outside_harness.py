@@ -1,4 +1,4 @@
-"""lm-evaluation-harness, unmodified, asks a pipeline that polyarch serves, and scores it as we do."""
+"""lm-evaluation-harness, unmodified, asks a served pipeline, and scores it as polyarch does."""
 
 from __future__ import annotations
 
