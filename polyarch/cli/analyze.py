@@ -6,6 +6,7 @@ from typing import Literal
 
 import click
 
+from .completing import files
 from .errors import as_json
 
 __all__ = ["STUDIES", "command"]
@@ -28,7 +29,7 @@ STUDIES = (
 
 
 @click.command("analyze")
-@click.argument("where", metavar="RUNS|RECORDINGS|TRACE")
+@click.argument("where", metavar="RUNS|RECORDINGS|TRACE", shell_complete=files)
 @click.option("--of", "study", required=True, type=click.Choice(STUDIES), help="What to tell.")
 @click.option(
     "--source", "sources", multiple=True, metavar="NAME", help="Only this pipeline, model or judge."

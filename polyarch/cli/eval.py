@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import click
 
+from .completing import pipelines
 from .errors import as_json
 
 __all__ = ["command", "mapped"]
 
 
 @click.command("eval")
-@click.argument("files", nargs=-1, required=True, metavar="PIPELINE…")
+@click.argument("files", nargs=-1, required=True, metavar="PIPELINE…", shell_complete=pipelines)
 @click.option("--data", required=True, help="A file, a folder of recordings, hf:NAME, a benchmark.")
 @click.option("--file", metavar="FILE", help="The rows of the benchmark, from a file.")
 @click.option(
@@ -75,7 +76,6 @@ __all__ = ["command", "mapped"]
     "--allow-unsandboxed", is_flag=True, help="Let steps that say `sandbox: none` run programs so."
 )
 @click.option("--json", is_flag=True, callback=as_json, help="The report, or errors, as JSON.")
-@click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
 def command(
     files: tuple[str, ...],
     data: str,
@@ -100,7 +100,6 @@ def command(
     keys: tuple[str, ...],
     allow_unsandboxed: bool,
     json: bool,
-    quiet: bool,
 ) -> None:
     """Evaluate pipelines on data: scores, differences, costs, and how sure they are.
 
@@ -143,7 +142,7 @@ def command(
         keys=keys,
         allow_unsandboxed=allow_unsandboxed,
     )
-    run_study(study, json=json, quiet=quiet)
+    run_study(study, json=json)
 
 
 def mapped(fields: tuple[str, ...]) -> dict[str, str]:

@@ -32,6 +32,7 @@ from .errors import of_file
 from .files import pipeline_file
 from .meter import Meter
 from .stores import cache, tracing
+from .voice import aside, quiet
 
 __all__ = ["Study", "run_study"]
 
@@ -68,7 +69,7 @@ class Study:
     allow_unsandboxed: bool
 
 
-def run_study(study: Study, *, json: bool, quiet: bool) -> None:
+def run_study(study: Study, *, json: bool) -> None:
     """Evaluate and print the report. Raises `RunError` where every run of a pipeline failed."""
     data = load_data(
         study.data,
@@ -84,7 +85,7 @@ def run_study(study: Study, *, json: bool, quiet: bool) -> None:
         _refuse(study, data, [pipe.plan for pipe in pipelines.values()])
     folder = Path(study.out or "x").parent
     looks = look(folder, data, digests, _what(study, data, digests), again=study.look_again)
-    meter = None if quiet else Meter(len(data) * len(pipelines) * len(study.seeds))
+    meter = None if quiet() else Meter(len(data) * len(pipelines) * len(study.seeds))
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
     done = _run(study, data, pipelines, meter)
@@ -203,7 +204,7 @@ def _resumable(study: Study) -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         if study.out is not None:
-            click.echo("run the same command again to go on from here", err=True)
+            aside("run the same command again to go on from here")
         raise
 
 
@@ -214,7 +215,7 @@ def _tell(told: Report, study: Study, json: bool) -> None:
         text = page(told)
         with of_file(study.html):
             Path(study.html).write_text(text, encoding="utf-8", errors="backslashreplace")
-        click.echo(f"{study.html}: {len(text.encode(errors='replace')):,} bytes", err=True)
+        aside(f"{study.html}: {len(text.encode(errors='replace')):,} bytes")
     if json:
         click.echo(jsonlib.dumps(told.as_json(), ensure_ascii=False))
         return

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import signal
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,6 +56,12 @@ class Hosting:
     traces: int
     cached: bool
     leave: Leave
+    quiet: bool = False
+
+    @property
+    def level(self) -> int:
+        """What is logged: requests, or only what goes wrong."""
+        return logging.WARNING if self.quiet else logging.INFO
 
 
 def serve_pipelines(words: Sequence[str], how: Hosting) -> None:
@@ -68,8 +76,12 @@ def serve_pipelines(words: Sequence[str], how: Hosting) -> None:
             "serve needs starlette, uvicorn and prometheus-client: pip install 'polyarch[serve]'"
         ) from error
     from ..server.keys import keys_of
+    from ..server.life import Life
+    from ..server.logs import logging_json
+    from ..server.look.routes import OPEN, routes
     from ..server.pipelines.answers import ServedPipelines
     from ..server.pipelines.hosted import Hosted
+    from ..server.pipelines.reload import Watch
     from ..server.pipelines.traces import Traces
 
     keys = keys_of(how.key_env, how.host)
@@ -79,15 +91,32 @@ def serve_pipelines(words: Sequence[str], how: Hosting) -> None:
     with cache(how.cached) as stores:
         pipelines = [how.leave.open(file) for file in files]
         hosted = Hosted(pipelines, stores=stores, traces=Traces(how.traces))
-        made = app(ServedPipelines(hosted, metrics, how.budget), keys, metrics, limits)
-        with bound(how.host, how.port) as listening:
+        served = ServedPipelines(hosted, metrics, how.budget)
+        life = Life(served.hurry)
+        named = {pipeline.name: file for pipeline, file in zip(pipelines, files, strict=True)}
+        watch = Watch(hosted, named, how.leave.open, metrics)
+        made = app(
+            served,
+            keys,
+            metrics,
+            limits,
+            life=life,
+            beside=watch,
+            routes=routes(hosted),
+            opened=OPEN,
+        )
+        logs = logging_json(sys.stderr, keys=keys.texts, level=how.level)
+        with bound(how.host, how.port) as listening, logs:
             url = url_of(how.host, listening.getsockname()[1])
             names = ", ".join(opened.name for opened in hosted)
             told = serve(
                 made,
                 listening,
+                life,
                 grace=how.grace,
-                ready=lambda: click.echo(f"serving {names} at {url}"),
+                ready=lambda: click.echo(
+                    f"serving {names} at {url}\nits page: {url.removesuffix('v1')}"
+                ),
             )
     if told == signal.SIGINT:
         raise KeyboardInterrupt

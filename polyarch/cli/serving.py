@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import logging
 import signal
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -40,6 +42,8 @@ def serve_model(model: str, how: Serving) -> None:
             "serve-model needs starlette and uvicorn: pip install 'polyarch[serve]'"
         ) from error
     from ..server.keys import keys_of
+    from ..server.life import Life
+    from ..server.logs import logging_json
     from ..server.metrics import Metrics
     from ..server.models.served import served_model
 
@@ -47,12 +51,15 @@ def serve_model(model: str, how: Serving) -> None:
     metrics = Metrics()
     served = served_model(model, _options(how.options), metrics, how.name)
     limits = Limits(how.running or served.info.concurrency, how.waiting)
-    made = app(served, keys, metrics, limits)
-    with bound(how.host, how.port) as listening:
+    life = Life()
+    made = app(served, keys, metrics, limits, life=life)
+    quiet = logging_json(sys.stderr, keys=keys.texts, level=logging.WARNING)
+    with bound(how.host, how.port) as listening, quiet:
         url = url_of(how.host, listening.getsockname()[1])
         told = serve(
             made,
             listening,
+            life,
             grace=how.grace,
             ready=lambda: click.echo(f"serving {served.name} at {url}"),
         )

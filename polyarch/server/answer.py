@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse
 from starlette.types import Message, Receive, Scope, Send
 
 from ..compiler.errors import PolyarchError
+from ..compiler.values import Json
 from .connection import Gone, while_connected
 from .failures import BUSY, Failure, failure, unexpected
 from .gate import Full, Gate
@@ -37,6 +38,7 @@ class Answer:
 
     def __init__(self, answering: Answering, gate: Gate) -> None:
         self.outcome = "cancelled"
+        self._why = ""
         self._answering = answering
         self._gate = gate
         self._begun = False
@@ -44,6 +46,19 @@ class Answer:
         self._count = 0
         """How often something was said."""
         self._reply = Reply(answering.shape)
+
+    def record(self) -> dict[str, Json]:
+        """What is logged of it: nothing of what was said."""
+        shape, reply = self._answering.shape, self._reply
+        return {
+            "id": shape.id,
+            "model": shape.name,
+            "status": self.outcome,
+            "stream": shape.stream,
+            "prompt_tokens": reply.prompt_tokens,
+            "completion_tokens": reply.completion_tokens,
+            **({"why": self._why} if self._why else {}),
+        }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -114,7 +129,7 @@ class Answer:
 
     async def _fail(self, told: Failure, scope: Scope, receive: Receive, send: Send) -> None:
         """Tell a failure: by the status where that is still to be told, else in the stream."""
-        self.outcome = str(told.status)
+        self.outcome, self._why = str(told.status), told.message
         if self._begun:
             await send(_part(event(told.body), more=False))
         else:

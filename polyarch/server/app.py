@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
@@ -18,16 +19,21 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from ..compiler.errors import PolyarchError
 from .answer import Answer
 from .door import Door
-from .failures import NOT_JSON, TOO_LARGE, Failure, failure, missing
+from .failures import NOT_JSON, STOPPING, TOO_LARGE, Failure, failure, missing
 from .gate import Gate
 from .keys import Keys
+from .life import Life
 from .metrics import METRICS_TYPE, Metrics
+from .openapi import description
 from .served import Answering, Served
 
 __all__ = ["Limits", "app"]
 
-_OPEN = ("/health",)
+_OPEN = ("/health", "/ready", "/openapi.json")
 """What needs no key."""
+
+
+_log = logging.getLogger("polyarch.server")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +52,17 @@ def app(
     metrics: Metrics,
     limits: Limits,
     *,
+    life: Life | None = None,
     beside: AbstractAsyncContextManager[object] | None = None,
     routes: Sequence[BaseRoute] = (),
     opened: Collection[str] = (),
 ) -> ASGIApp:
     """An ASGI application that answers for what is served, and closes it at the end.
 
-    `beside` is entered for as long as it runs. `routes` come after its own; `opened` are paths
-    among them that need no key.
+    Once `life` is stopping it takes no more. `beside` is entered for as long as it runs. `routes`
+    come after its own; `opened` are paths among them that need no key.
     """
-    endpoint = _Endpoint(served, metrics, limits)
+    endpoint = _Endpoint(served, metrics, limits, life or Life())
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -67,6 +74,8 @@ def app(
 
     own = [
         Route("/health", _health),
+        Route("/ready", endpoint.ready),
+        Route("/openapi.json", endpoint.description),
         Route("/metrics", endpoint.metrics),
         Route("/v1/models", endpoint.models),
         Route("/v1/models/{name:path}", endpoint.model),
@@ -81,11 +90,22 @@ def app(
 class _Endpoint:
     """Answers for what is served."""
 
-    def __init__(self, served: Served, metrics: Metrics, limits: Limits) -> None:
+    def __init__(self, served: Served, metrics: Metrics, limits: Limits, life: Life) -> None:
         self._served = served
         self._metrics = metrics
         self._limits = limits
+        self._life = life
         self._gate = metrics.gate = Gate(limits.running, limits.waiting)
+
+    async def ready(self, _: HTTPRequest) -> Response:
+        """GET /ready."""
+        if self._life.stopping:
+            return JSONResponse({"status": "stopping"}, 503)
+        return JSONResponse({"status": "ok"})
+
+    async def description(self, _: HTTPRequest) -> Response:
+        """GET /openapi.json."""
+        return JSONResponse(description(self._served))
 
     async def metrics(self, _: HTTPRequest) -> Response:
         """GET /metrics."""
@@ -112,6 +132,8 @@ class _Endpoint:
         return await self._answer(request, self._served.text)
 
     async def _answer(self, request: HTTPRequest, read: Callable[[bytes], Answering]) -> ASGIApp:
+        if self._life.stopping:
+            return self._refuse(STOPPING)
         try:
             if "json" not in request.headers.get("content-type", ""):
                 return self._refuse(NOT_JSON)
@@ -134,11 +156,13 @@ class _Endpoint:
             finally:
                 taken = time.perf_counter() - began
                 self._metrics.request(answering.shape.name, answer.outcome, taken)
+                _log.info("request", extra=answer.record() | {"seconds": round(taken, 4)})
 
         return counted
 
     def _refuse(self, told: Failure) -> ASGIApp:
         self._metrics.request("", str(told.status), 0.0)
+        _log.info("request", extra={"status": str(told.status), "why": told.message})
         return _failed(told)
 
 
@@ -163,4 +187,6 @@ async def _health(_: HTTPRequest) -> Response:
 
 async def _not_found(request: HTTPRequest, error: Exception) -> Response:
     told = missing(request.method, request.url.path)
-    return JSONResponse(told.body, getattr(error, "status_code", 404))
+    return JSONResponse(
+        told.body, getattr(error, "status_code", 404), getattr(error, "headers", None)
+    )

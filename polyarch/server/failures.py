@@ -31,6 +31,7 @@ __all__ = [
     "BUSY",
     "NOT_JSON",
     "NO_KEY",
+    "STOPPING",
     "TOO_LARGE",
     "WRONG_HOST",
     "Failure",
@@ -76,6 +77,7 @@ WRONG_HOST = Failure(403, "a server without a key answers to this machine's own 
 NOT_JSON = Failure(415, "the body of a request is JSON: Content-Type: application/json")
 TOO_LARGE = Failure(413, "the body of the request is too large")
 BUSY = Failure(429, "too many requests wait", "rate_limit_error", "overloaded", retry_after=1.0)
+STOPPING = Failure(503, "the server stops", _OURS, "stopping", retry_after=5.0)
 
 _KINDS: Mapping[type[PolyarchError], tuple[int, str, str | None]] = {
     BadRequest: (400, _INVALID, None),

@@ -6,6 +6,8 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
+from pydantic import BaseModel
+
 from ..backends.base import Piece
 from ..compiler.values import Json
 from .shape import Shape
@@ -41,6 +43,9 @@ class Answering:
 
 class Served(Protocol):
     """Answers requests under one name or several."""
+
+    bodies: tuple[type[BaseModel], type[BaseModel]]
+    """What a chat and a text completion are read as."""
 
     def cards(self) -> Sequence[Mapping[str, Any]]:
         """What /v1/models tells: one object a name, its `id`."""

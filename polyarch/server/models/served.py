@@ -7,6 +7,8 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any, cast
 
+from pydantic import BaseModel
+
 from ...backends.base import Backend, ModelInfo, Request
 from ...compiler.errors import InputError
 from ...compiler.names import nearest
@@ -15,12 +17,15 @@ from ...compiler.values import Json, Usage
 from ..metrics import Metrics
 from ..served import Answering, Said
 from .asked import Asked, chat, text
+from .bodies import ChatBody, TextBody
 
 __all__ = ["ServedModel", "served_model"]
 
 
 class ServedModel:
     """A model as its backend has it. Implements `server.served.Served`."""
+
+    bodies: tuple[type[BaseModel], type[BaseModel]] = (ChatBody, TextBody)
 
     def __init__(self, name: str, info: ModelInfo, opened: Backend, metrics: Metrics) -> None:
         self.name = name

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any
+
+from pydantic import BaseModel
 
 from ...compiler.affordable import refuse_unaffordable
 from ...compiler.spec import Budget
@@ -18,18 +21,23 @@ from .run import Run
 
 __all__ = ["ServedPipelines"]
 
-_REQUEST = "the request"
-"""The name of the account of one request."""
+_REQUEST, _SERVER = "the request", "the server"
+"""The names of a request's account, and of that around it."""
+_STOPS = "it stops"
 
 
 class ServedPipelines:
     """Pipelines behind their names. Implements `server.served.Served`."""
+
+    bodies: tuple[type[BaseModel], type[BaseModel]] = (ChatBody, TextBody)
 
     def __init__(self, hosted: Hosted, metrics: Metrics, budget: Budget | None = None) -> None:
         """`budget` is for every request, beside the pipeline's own and the request's."""
         self._hosted = hosted
         self._metrics = metrics
         self._budget = budget
+        self._accounts: set[Ledger] = set()
+        self._due: float | None = None
 
     def cards(self) -> Sequence[Mapping[str, Any]]:
         """The pipelines as they are now."""
@@ -43,9 +51,23 @@ class ServedPipelines:
         """A text completion. Raises `Unreadable`, `NoSuchModel`, `PlanRefused`."""
         return self._answering(text(raw))
 
+    def hurry(self, seconds: float) -> None:
+        """Let every request end within so many seconds, with the best that is there by then."""
+        self._due = asyncio.get_running_loop().time() + seconds
+        for account in self._accounts:
+            account.end(self._due, _STOPS)
+
     async def aclose(self) -> None:
         """Close the pipelines. Idempotent."""
         await self._hosted.aclose()
+
+    def _writing(self, opened: Open, wanted: Asked) -> bool:
+        """Whether the answer is told while it is written: not where it may still become another."""
+        graph = opened.plan.graph
+        budgets = (self._budget, wanted.budget, *graph.budgets.values())
+        if any(budget is not None and budget.on_budget == "best" for budget in budgets):
+            return False
+        return wanted.shape.stream and graph.nodes[graph.output].at_least is None
 
     def _card(self, opened: Open) -> Mapping[str, Any]:
         plan, graph = opened.plan, opened.plan.graph
@@ -77,16 +99,19 @@ class ServedPipelines:
     async def _said(self, wanted: Asked) -> AsyncGenerator[Said, None]:
         """Run the pipeline, and tell what comes of it."""
         name = wanted.shape.name
-        ledger = Ledger(_REQUEST, self._budget or Budget())
-        if wanted.budget is not None:
-            ledger = Ledger(_REQUEST, wanted.budget, ledger)
+        account = Ledger(_SERVER, self._budget or Budget(), endable=True)
+        ledger = account if wanted.budget is None else Ledger(_REQUEST, wanted.budget, account)
         async with self._hosted.borrowed(name) as opened:
             trace = self._hosted.traces.begin(wanted.shape.id, opened.plan)
-            run = Run(opened, wanted, ledger, trace)
+            run = Run(opened, wanted, ledger, trace, writing=self._writing(opened, wanted))
+            self._accounts.add(account)
+            if self._due is not None:
+                account.end(self._due, _STOPS)
             try:
                 async for said in run.said():
                     yield said
             finally:
+                self._accounts.remove(account)
                 await run.end()
                 self._hosted.traces.trim()
                 self._metrics.spent(name, ledger.spent)

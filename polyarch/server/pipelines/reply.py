@@ -10,6 +10,7 @@ from ...compiler.values import Candidate, Json
 from ...runtime.result import Result
 from ..served import Closing, Said
 from .asked import Asked
+from .text import Text
 
 __all__ = ["Telling"]
 
@@ -18,10 +19,18 @@ _PART = re.compile(r".{1,60}(?:\s+|\Z)|.{1,60}", re.DOTALL)
 
 
 class Telling:
-    """What one request is told of its answer."""
+    """What one request is told of its answer: parts while they are written, and the rest."""
 
     def __init__(self, wanted: Asked) -> None:
         self._wanted = wanted
+        self._texts = [Text(wanted.stop) for _ in range(wanted.shape.choices)]
+
+    def written(self, place: int, part: str) -> Piece | None:
+        """The last step has written this for a candidate; what can be told of it by now."""
+        if place >= len(self._texts):
+            return None
+        told = self._texts[place].more(part)
+        return Piece(place, told) if told else None
 
     def end(self, result: Result) -> Iterator[Said]:
         """Everything that is left to tell once the result is there. A pipeline that abstained has
@@ -37,25 +46,14 @@ class Telling:
         closing = Closing(_closing(self._wanted, result, shown))
         if not shown:
             yield closing
-            yield Piece(0, finish="stop")
+            yield Piece(0, finish="length" if self._texts[0].told else "stop")
         for index, candidate in enumerate(shown):
-            yield from self._parts(index, candidate)
+            left, finish = self._texts[index].rest(candidate)
+            for part in _PART.findall(left) if self._wanted.shape.stream else (left,):
+                yield Piece(index, part)
             if index == len(shown) - 1:
                 yield closing
-            yield Piece(index, finish=candidate.finish)
-
-    def _parts(self, index: int, candidate: Candidate) -> Iterator[Piece]:
-        text = _cut(candidate.text, self._wanted.stop)
-        if not self._wanted.shape.stream:
-            yield Piece(index, text)
-            return
-        for found in _PART.finditer(text):
-            yield Piece(index, found[0])
-
-
-def _cut(text: str, stop: tuple[str, ...]) -> str:
-    met = [at for end in stop if end and (at := text.find(end)) >= 0]
-    return text[: min(met)] if met else text
+            yield Piece(index, finish=finish)
 
 
 def _closing(wanted: Asked, result: Result, shown: tuple[Candidate, ...]) -> Mapping[str, Json]:

@@ -10,11 +10,12 @@ from ...compiler.secrets import Secrets
 from ...runtime.events import Event, Listener
 from ...runtime.ledger import Ledger
 from ...runtime.result import Result
+from ...runtime.trace.write import line
 from ..served import Aside, Said
 from .asked import Asked
 from .hosted import Open
 from .reply import Telling
-from .traces import Trace, line
+from .traces import Trace
 
 __all__ = ["Run"]
 
@@ -22,8 +23,10 @@ __all__ = ["Run"]
 class Run:
     """What a client is told while a pipeline works, and when it has ended."""
 
-    def __init__(self, opened: Open, wanted: Asked, ledger: Ledger, trace: Trace) -> None:
-        """Begin."""
+    def __init__(
+        self, opened: Open, wanted: Asked, ledger: Ledger, trace: Trace, *, writing: bool
+    ) -> None:
+        """Begin. `writing` says that the answer is told while it is written, where that can be."""
         self._wanted = wanted
         self._trace = trace
         self._ledger = ledger
@@ -34,7 +37,13 @@ class Run:
         if wanted.progress:
             listeners.append(self._progress)
         self._task = asyncio.create_task(
-            opened.session.ask(wanted.question, seed=wanted.seed, listeners=listeners, batch=ledger)
+            opened.session.ask(
+                wanted.question,
+                seed=wanted.seed,
+                listeners=listeners,
+                batch=ledger,
+                writing=self._write if writing else None,
+            )
         )
         self._task.add_done_callback(lambda _: self._told.put_nowait(None))
 
@@ -60,6 +69,10 @@ class Run:
             case _:
                 trace.state = "failed"
                 trace.why = str(outcome) if isinstance(outcome, PolyarchError) else "internal"
+
+    def _write(self, place: int, part: str) -> None:
+        if (piece := self._telling.written(place, part)) is not None:
+            self._told.put_nowait(piece)
 
     def _progress(self, event: Event) -> None:
         assert self._secrets is not None

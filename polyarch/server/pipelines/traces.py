@@ -12,8 +12,9 @@ from ...compiler.secrets import Secrets
 from ...compiler.values import Json, Usage
 from ...runtime.events import Event
 from ...runtime.result import Result
+from ...runtime.trace.write import line
 
-__all__ = ["State", "Trace", "Traces", "line"]
+__all__ = ["State", "Trace", "Traces"]
 
 State: TypeAlias = Literal["running", "ended", "failed", "cancelled"]
 
@@ -89,19 +90,6 @@ class Traces:
         while size > self._characters and self._kept:
             _, gone = self._kept.popitem(last=False)
             size -= gone.size
-
-
-def line(event: Event) -> Mapping[str, Json]:
-    """An event as JSON has it."""
-    what, question, step, place, at, data = event
-    told: dict[str, Json] = {"at": at, "what": what, "question": question}
-    if step:
-        told["step"] = step
-    if place >= 0:
-        told["place"] = place
-    if data:
-        told["data"] = data
-    return told
 
 
 def _length(data: Mapping[str, Json]) -> int:
