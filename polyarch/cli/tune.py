@@ -34,7 +34,7 @@ __all__ = ["command"]
 @click.option("--trials", type=click.IntRange(min=1), default=64, show_default=True)
 @click.option("--minutes", type=click.FloatRange(min=0, min_open=True), help="Begin none after.")
 @click.option("--repeats", type=click.IntRange(min=1), default=3, show_default=True)
-@click.option("--strategy", default="random", show_default=True, help="Where not all are measured.")
+@click.option("--strategy", default="tpe", show_default=True, help="Where not all are measured.")
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--out", default="profile.json", show_default=True, metavar="JSON")
 @click.option("--allow-key", "keys", metavar="VARIABLE", multiple=True, help="As for run.")
