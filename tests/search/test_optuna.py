@@ -68,9 +68,12 @@ def tried(name: str, aims: tuple[Aim, ...], count: int, seed: int = 1) -> tuple[
 
 @pytest.mark.parametrize("name", ["nsga2", "nsga3"])
 def test_with_two_objectives_the_later_generations_are_nearer_to_the_front(name: str) -> None:
-    _, history = tried(name, AIMS, 64)
-    worth = [trial.value(AIMS[0]) + 0.05 * trial.value(AIMS[1]) for trial in history]
-    assert sum(worth[-24:]) / 24 > sum(worth[:16]) / 16 + 0.05
+    gains = []
+    for seed in range(4):
+        _, history = tried(name, AIMS, 72, seed)
+        worth = [trial.value(AIMS[0]) + 0.05 * trial.value(AIMS[1]) for trial in history]
+        gains.append(sum(worth[-24:]) / 24 - sum(worth[:16]) / 16)
+    assert sum(gains) / 4 > 0.02, gains
 
 
 def test_tpe_is_multivariate_and_grouped() -> None:
