@@ -11,7 +11,7 @@ __all__ = ["pipeline_file"]
 
 
 def pipeline_file(word: str) -> Path:
-    """The file of that path, else the library's pipeline of that name.
+    """The file of that path, else the library's pipeline of that name, else its space.
 
     Raises `InputError` with the nearest name.
     """
@@ -20,8 +20,9 @@ def pipeline_file(word: str) -> Path:
         return file
     from ..pipelines import names, path, spaces
 
-    if word in (*names(), *spaces()):
-        return path(word)
+    for name in (word, f"open/{word}"):
+        if name in (*names(), *spaces()):
+            return path(name)
     beside = [str(found) for found in _beside(file)]
     hint = nearest(word, [*names(), *spaces(), *beside])
     raise InputError(f"no file and no pipeline of the library is called {word!r}; {hint}")
