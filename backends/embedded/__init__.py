@@ -21,6 +21,7 @@ OFFERS = frozenset(
         Capability.LOGPROBS,
         Capability.PROMPT_LOGPROBS,
         Capability.CONTINUATION,
+        Capability.EMBEDDINGS,
         Capability.STOP,
         Capability.SEED,
         Capability.CANCEL,
@@ -61,7 +62,7 @@ def info(model: str, options: Mapping[str, Json]) -> ModelInfo:
         capabilities=OFFERS,
         chars_per_token=2.6,
         max_draws=1024,
-        roles=frozenset({"solve", "verify", "compare", "critique", "revise", "fuse"}),
+        roles=frozenset({"solve", "verify", "compare", "critique", "revise", "fuse", "embed"}),
         parameters={"temperature": 0.8},
     )
 

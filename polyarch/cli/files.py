@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ..compiler.errors import InputError
 from ..compiler.names import nearest
+from .voice import detail
 
 __all__ = ["pipeline_file"]
 
@@ -22,7 +23,9 @@ def pipeline_file(word: str) -> Path:
 
     for name in (word, f"open/{word}"):
         if name in (*names(), *spaces()):
-            return path(name)
+            found = path(name)
+            detail(f"{word}: {found}")
+            return found
     beside = [str(found) for found in _beside(file)]
     hint = nearest(word, [*names(), *spaces(), *beside])
     raise InputError(f"no file and no pipeline of the library is called {word!r}; {hint}")

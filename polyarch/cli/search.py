@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from .completing import spaces
 from .errors import as_json
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ _BUDGET = ("calls", "tokens", "usd", "minutes")
 
 
 @click.command("search")
-@click.argument("space")
+@click.argument("space", shell_complete=spaces)
 @click.option("--data", metavar="DATA", help="Questions: a file, a folder, hf:NAME, embedded:300.")
 @click.option("--budget", metavar="UNIT=LIMIT,…", help="For all: calls, tokens, usd, minutes.")
 @click.option("--metric", metavar="NAME", help="What scores answers; the data's own if left out.")
@@ -51,7 +52,6 @@ _BUDGET = ("calls", "tokens", "usd", "minutes")
 @click.option("--allow-key", "keys", metavar="VARIABLE", multiple=True, help="As for run.")
 @click.option("--allow-unsandboxed", is_flag=True, help="As for run.")
 @click.option("--json", is_flag=True, callback=as_json, help="The outcome, or errors, as JSON.")
-@click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
 def command(
     space: str,
     data: str | None,
@@ -78,7 +78,6 @@ def command(
     keys: tuple[str, ...],
     allow_unsandboxed: bool,
     json: bool,
-    quiet: bool,
 ) -> None:
     """Search a space for the best pipeline within a budget.
 
@@ -91,11 +90,12 @@ def command(
     from ..search.call import search
     from ..search.display import Display
     from .files import pipeline_file
+    from .voice import quiet
 
     opened = open_space(pipeline_file(space))
     limits = _numbers(budget, "--budget", _BUDGET)
     display = Display()
-    with _shown(display, quiet or json):
+    with _shown(display, quiet() or json):
         found = search(
             opened,
             data,
