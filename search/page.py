@@ -20,7 +20,8 @@ color:var(--ink);background:#fff}
 h2{margin-top:2em;border-bottom:1px solid var(--line)}
 table{border-collapse:collapse;margin:1em 0}td,th{padding:.2em .8em;text-align:right}
 td:first-child,th:first-child{text-align:left}tr:nth-child(even){background:var(--fill)}
-pre{background:var(--fill);padding:1em;overflow:auto}svg{display:block;margin:1em 0;width:100%;overflow:visible}
+pre{background:var(--fill);padding:1em;overflow:auto}
+svg{display:block;margin:1em 0;width:100%;overflow:visible}
 text{font:11px system-ui,sans-serif;fill:var(--soft)}text.end{text-anchor:end}
 text.middle{text-anchor:middle}text.name{font-weight:600;fill:var(--ink)}
 .line{fill:none;stroke:var(--blue);stroke-width:1.5}.best{fill:var(--blue)}.other{fill:var(--grey)}
