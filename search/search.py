@@ -13,6 +13,7 @@ from typing import Any
 from ..backends.base import Backend
 from ..compiler.build import build
 from ..compiler.errors import BudgetExhausted, InputError, PlanRefused, PolyarchError
+from ..compiler.graph import Graph
 from ..compiler.plan import plan
 from ..compiler.source import parse
 from ..compiler.space import Space
@@ -387,11 +388,21 @@ def _found(
         dropped=dropped,
         opened=opened,
         guarded=guarded,
+        spending=dict(work.examiner.spent),
+        graph=_graph(work, text or work.openings(best.choice).text),
         started=_started(work, ranked),
         out=work.wanted.out,
         size=space.size,
         choices={trial.key: space.told(trial.choice) for trial in history if trial.choice},
     )
+
+
+def _graph(work: Work, text: str) -> Graph | None:
+    """A pipeline, compiled."""
+    prepared = _prepared(work, text)
+    if isinstance(prepared, PolyarchError) or prepared.plan is None:
+        return None
+    return prepared.plan.graph
 
 
 def _started(work: Work, ranked: Sequence[Trial]) -> tuple[Started, ...]:

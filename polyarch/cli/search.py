@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
@@ -13,8 +13,11 @@ from .completing import spaces
 from .errors import as_json
 
 if TYPE_CHECKING:
+    from ..compiler.space import Hole
     from ..search.display import Display
     from ..search.found import Found
+    from ..search.search import Work
+    from ..search.trial import Trial
 
 __all__ = ["command"]
 
@@ -45,7 +48,7 @@ _BUDGET = ("calls", "tokens", "usd", "minutes")
 @click.option("--after", metavar="FOLDER", multiple=True, help="An earlier search to go on from.")
 @click.option("--memory", metavar="FILE|URL", help="Tasks searched before: start from the nearest.")
 @click.option("--pruner", type=click.Choice(["flip", "wilcoxon"]), default="flip")
-@click.option("--optuna", metavar="FILE", help="Also write an Optuna journal, for its dashboard.")
+@click.option("--optuna", metavar="FILE|URL", help="Also write an Optuna study, for its dashboard.")
 @click.option("--allow-key", "keys", metavar="VARIABLE", multiple=True, help="As for run.")
 @click.option("--allow-unsandboxed", is_flag=True, help="As for run.")
 @click.option("--json", is_flag=True, callback=as_json, help="The outcome, or errors, as JSON.")
@@ -120,15 +123,8 @@ def command(
             memory=memory,
             keys=keys,
             allow_unsandboxed=allow_unsandboxed,
-            watch=display,
+            watch=_watch(display, optuna, opened.name, opened.holes),
         )
-    if optuna is not None:
-        from pathlib import Path
-
-        from ..search.history import History
-        from ..search.strategy.sampled import export
-
-        export(Path(optuna), opened.name, opened.holes, History(found.aims, found.trials))
     _tell(found, json)
 
 
@@ -146,6 +142,26 @@ def _tell(found: Found, as_json: bool) -> None:
     for line in figures(found):
         click.echo(line)
     click.echo(f"\nwritten: {found.out}/best.yaml, report.html, search.json")
+
+
+def _watch(
+    display: Display, optuna: str | None, name: str, holes: tuple[Hole, ...]
+) -> Callable[[Trial, Work], None]:
+    """Who is told of every step of a trial: the display, and the study of Optuna's if one is
+    wanted."""
+    if optuna is None:
+        return display
+    from ..search.strategy.sampled import Mirror
+
+    mirrors: list[Mirror] = []
+
+    def told(trial: Trial, work: Work) -> None:
+        display(trial, work)
+        if not mirrors:
+            mirrors.append(Mirror(optuna, name, holes, work.wanted.aims))
+        mirrors[0](trial)
+
+    return told
 
 
 def _shown(display: Display, quiet: bool) -> AbstractContextManager[object]:
