@@ -268,7 +268,8 @@ def judges(data: Set) -> Iterator[Line]:
             # A verdict that cannot be read is left out here and wrong there.
             within = 5e-5 + told["no_verdict"] / 2 / len(places)
             yield data.line(f"{judge}: agree else coin", flip, fmean(places), within)
-            first = answered("judges_both_orders", data.items, **strategy, **{"keep: 2}": _ONE})
+            once = {**strategy, "judge, keep: 2}": _ONE}
+            first = answered("judges_both_orders", data.items, **once)
             pairs = zip(data.items, first, strict=True)
             places = [_better(item, result, "rank") for item, result in pairs]
             within = 5e-5 + told["no_verdict"] / 2 / len(places)
@@ -283,7 +284,7 @@ def judges(data: Set) -> Iterator[Line]:
     yield data.line("majority of six judges, both orders", figure, data.shared(jury))
 
 
-_ONE = "keep: 2, orders: 1}"
+_ONE = "judge, keep: 2, orders: 1}"
 """Of a judge's arguments, the last ones: shown in one order alone."""
 
 

@@ -183,6 +183,45 @@ def table(folder: Path) -> None:
         told(f"both at once, and the dear one, {limit} s", *pair)
 
 
+def vectors(folder: Path) -> None:
+    """Vectors of models and questions: cells that were held out, against what models and questions
+    add by themselves; and a route by the words of a question, against the best single model."""
+    import numpy as np
+
+    from polyarch.evaluation.fitting import factors
+
+    known, rest = halves("gsm8k-zeroeval")
+    items = [*known, *rest]
+    samples = rows(Path("gsm8k-zeroeval"), "samples")
+    models = sorted({row["model"] for row in samples})
+    place = {item["id"]: at for at, item in enumerate(items)}
+    right = np.zeros((len(items), len(models)))
+    for row in samples:
+        right[place[row["item"]], models.index(row["model"])] = row["correct"]
+    seen = (np.random.default_rng(0).random(right.shape) < 0.8).astype(float)
+    held = 1 - seen
+    asked = np.flatnonzero(held.sum(axis=1))
+    for name, error in (
+        ("squared error", lambda p: (np.clip(p, 0, 1) - right) ** 2),
+        ("wrong", lambda p: ((p > 0.5) != (right > 0.5)).astype(float)),
+    ):
+        means = []
+        for told_by in (factors.factorised(right, seen, 2, 10.0), factors.additive(right, seen)):
+            errors = (error(told_by.expected) * held).sum(axis=1)[asked] / held.sum(axis=1)[asked]
+            means.append(errors.tolist())
+        told(f"vectors, and sums, held out: {name}", *means)
+    count = len(known)
+    fitted_to = factors.factorised(right[:count], np.ones((count, len(models))), 2, 10.0)
+    best = int(right[:count].mean(axis=0).argmax())
+    wanted = np.column_stack([fitted_to.rows, fitted_to.left])
+    texts = [[item["question"] for item in half] for half in (known, rest)]
+    way = factors.projection(texts[0], wanted, 512, 10.0)
+    vector = factors.matrix(texts[1], 512) @ way
+    chances = vector[:, :1] + fitted_to.columns + vector[:, 1:] @ fitted_to.right.T
+    chosen = right[count:][np.arange(len(rest)), chances.argmax(axis=1)]
+    told("route by vectors, and the best model", chosen.tolist(), right[count:, best].tolist())
+
+
 def _run(folder: Path, text: str, items: Sequence[Row]) -> list[Result]:
     (folder / "run.yaml").write_text(text)
     return answered(folder / "run.yaml", items)
@@ -191,6 +230,7 @@ def _run(folder: Path, text: str, items: Sequence[Row]) -> list[Result]:
 WAYS: Mapping[str, Callable[[Path], None]] = {
     "router": router,
     "table": table,
+    "vectors": vectors,
     "judges": lambda folder: weights(
         folder, "judges_jury", "llmbar-judges", Vanilla="Metrics_Reference"
     ),
