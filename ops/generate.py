@@ -59,6 +59,7 @@ class Generate(Source):
     """
 
     variables: ClassVar[frozenset[str]] = frozenset({"question"})
+    verbatim: ClassVar[bool] = True
 
     n: Annotated[int, Field(ge=1)] = 1
     """How many draws."""

@@ -53,6 +53,7 @@ class Refine(Asking, Each):
     variables: ClassVar[frozenset[str]] = frozenset({"question", "candidate", "critique", "answer"})
     default_prompt: ClassVar[str] = PROMPT
     movable: ClassVar[bool] = True
+    verbatim: ClassVar[bool] = True
 
     @model_validator(mode="after")
     def _shows_something(self) -> Self:

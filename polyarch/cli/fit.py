@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json as jsonlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,9 @@ import click
 
 from ..compiler.errors import InputError
 from ..compiler.names import nearest
-from .errors import of_file
+from .completing import pipelines
+from .errors import as_json, of_file
+from .voice import aside
 
 if TYPE_CHECKING:
     from ..compiler.fitted import Fitted
@@ -24,7 +27,7 @@ __all__ = ["command"]
 
 
 @click.command("fit")
-@click.argument("file")
+@click.argument("file", shell_complete=pipelines)
 @click.option(
     "--data", required=True, metavar="JSONL", help="Questions, each with its `reference`."
 )
@@ -103,6 +106,7 @@ __all__ = ["command"]
     multiple=True,
     help="An environment variable whose key the pipeline may send. Can be repeated.",
 )
+@click.option("--json", is_flag=True, callback=as_json, help="What was fitted, or errors, as JSON.")
 def command(
     file: str,
     data: str,
@@ -111,6 +115,7 @@ def command(
     cases: str | None,
     seed: int,
     keys: tuple[str, ...],
+    json: bool,
     **told: Any,
 ) -> None:
     """Fit weights, a threshold, a stopping value, a table or a router to known answers.
@@ -135,7 +140,12 @@ def command(
     artefact = _fitted(what, _Fit(made, questions, results, named, told))
     with of_file(out):
         Path(out).write_text(artefact.model_dump_json(indent=1) + "\n")
-    click.echo(f"{what} fitted to {questions.count:,} questions: {out}", err=True)
+    if json:
+        fitted = artefact.model_dump(mode="json")
+        record = {"what": what, "questions": questions.count, "out": out, "fitted": fitted}
+        click.echo(jsonlib.dumps(record, ensure_ascii=False))
+        return
+    aside(f"{what} fitted to {questions.count:,} questions: {out}")
 
 
 @dataclass(frozen=True, slots=True)
