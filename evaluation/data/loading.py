@@ -40,7 +40,8 @@ def load_data(
     `items.jsonl.gz`; `hf:NAME`, `hf:NAME:CONFIG` or `hf:NAME:CONFIG:SPLIT`; `embedded:COUNT` for
     fresh problems of the embedded model; or a name of `evaluation/benchmarks/`, whose rows come
     from `file` if one is given. `fields` maps a field of an item to that of the row. `split` keeps
-    `dev` or `test`, `sample` so many of these, drawn by `seed`. Raises `InputError` and `MissingPackage`.
+    `dev` or `test`, `sample` so many of these, drawn by `seed`. Raises `InputError` and
+    `MissingPackage`.
     """
     part = None if split is None else split_of(split)
     whole = _whole(str(where), fields, part, None if file is None else Path(file))
