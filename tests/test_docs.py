@@ -22,6 +22,7 @@ from click.testing import CliRunner
 import polyarch
 from polyarch.cli import COMMANDS, cli
 from polyarch.cli.exits import Exit
+from polyarch.cli.files import pipeline_file
 from polyarch.cli.voice import OPTIONS
 from polyarch.compiler.op import Asking
 from polyarch.compiler.registry import operator, operator_names
@@ -89,6 +90,8 @@ def test_commands_have_the_options_that_are_shown(text: str) -> None:
         options = {name for param in known.params for name in (*param.opts, *param.secondary_opts)}
         written = {word.partition("=")[0] for word in words if re.match(r"--?[a-z]", word)}
         assert written <= {*options, "--help"}
+        if command in ("compile", "run", "eval", "search") and "." not in words[0]:
+            assert pipeline_file(words[0]).exists()
 
 
 def _named(text: str) -> dict[str, str]:
