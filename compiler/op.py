@@ -369,6 +369,9 @@ class Op(BaseModel):
     effect: ClassVar[Effect] = "pure"
     """pure: the same input gives the same output, at no cost. samples: asks a model.
     acts: does something outside."""
+    verbatim: ClassVar[bool] = False
+    """Whether the text of each candidate is that of the one reply it is drawn from, so that it can
+    be shown while it is written."""
 
     @abstractmethod
     def flow(self, given: Flow) -> Flow:
@@ -503,8 +506,11 @@ class Source(Asking):
     """An operator that draws candidates from the question alone.
 
     Its draws are numbered from 0; those of one group share prompt, model and parameters, so they
-    may be asked for in one request.
+    may be asked for in one request. There is one asking for each group.
     """
+
+    varies: ClassVar[bool] = False
+    """Whether its groups are asked differently although their askings are alike."""
 
     @abstractmethod
     def groups(self) -> tuple[range, ...]:

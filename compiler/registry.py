@@ -26,6 +26,7 @@ __all__ = [
     "offers",
     "operator",
     "operator_names",
+    "settings",
 ]
 
 _PACKAGE = __name__.rsplit(".", 2)[0]
@@ -57,7 +58,8 @@ class BackendModule(Protocol):
         """A `Backend` for the model, ready to be asked."""
 
     # And, if it offers more than a chat: `OFFERS`, the capabilities that all its models have, and
-    # `BY_OPTION: Mapping[Capability, str]`, those that have to be asked for, and how.
+    # `BY_OPTION: Mapping[Capability, str]`, those that have to be asked for, and how. `SETTINGS`,
+    # where it runs models itself: see `settings`.
 
 
 @cache
@@ -129,6 +131,13 @@ def _found(folder: str) -> Mapping[str, EntryPoint | None]:
                 f"{found[entry.name] or 'polyarch itself'}; one of them must be renamed"
             )
         found[entry.name] = entry
+    return found
+
+
+def settings(name: str) -> Mapping[str, tuple[Json, ...]]:
+    """What decides how fast the models of a backend are, with values worth trying: its module's
+    `SETTINGS`, options by name with dots, and `env.` before variables of the environment."""
+    found: Mapping[str, tuple[Json, ...]] = getattr(backend(name), "SETTINGS", {})
     return found
 
 

@@ -93,6 +93,8 @@ class ModelSpec(_Frozen):
     """The model's architecture, for planning GPUs, where it does not follow from its name."""
     options: Mapping[str, Any] = Field(default_factory=dict)
     """Handed to the backend as they are; it checks them."""
+    profile: str | None = None
+    """A file beside the pipeline that `polyarch tune` wrote: options, under those written here."""
 
     @property
     def backend(self) -> str:

@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
+from ..compiler.affordable import refuse_unaffordable
 from ..compiler.errors import InputError, PolyarchError, RunError
 from ..compiler.plan import Plan
 from ..compiler.spec import Budget
@@ -29,7 +30,6 @@ from ..runtime.result import Result
 from ..runtime.session import Session
 from ..runtime.store import Store
 from ..runtime.tools.toolbox import granted
-from .budget import refuse
 from .errors import of_file, opened
 from .journal import journal, spent
 from .lines import Line, check, is_file, read
@@ -82,7 +82,7 @@ async def answer_all(plan: Plan, batch: Batch, progress: Progress | None) -> Non
     if count == 0:
         aside(f"{batch.source}: no questions")
     if batch.budget is not None:
-        refuse(plan, batch.budget, count or 0)
+        refuse_unaffordable(plan, batch.budget, "the budget of the batch", count or 0)
     if progress is not None:
         progress.total = count
     with ExitStack() as open_files:

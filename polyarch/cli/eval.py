@@ -7,7 +7,7 @@ import click
 from .completing import pipelines
 from .errors import as_json
 
-__all__ = ["command"]
+__all__ = ["command", "mapped"]
 
 
 @click.command("eval")
@@ -34,7 +34,7 @@ __all__ = ["command"]
     "baselines",
     multiple=True,
     metavar="PIPELINE",
-    help="What to compare with; one of the library asks the first pipeline's models.",
+    help="What to compare with; one of the library asks the first pipeline's models, and as often.",
 )
 @click.option("--slice", "slices", multiple=True, metavar="FIELD", help="Score its values apart.")
 @click.option("--out", metavar="JSONL", help="Records, one a line; goes on if interrupted.")
@@ -53,6 +53,9 @@ __all__ = ["command"]
 )
 @click.option(
     "--cache", "cached", is_flag=True, help="Use the cache of replies: equal draws for all."
+)
+@click.option(
+    "--trace", metavar="FILE", help="Write every event of the pipeline, of which there is one."
 )
 @click.option(
     "--recorded-time",
@@ -91,6 +94,7 @@ def command(
     budget: str | None,
     concurrency: int,
     cached: bool,
+    trace: str | None,
     recorded_time: bool,
     no_candidates: bool,
     keys: tuple[str, ...],
@@ -111,6 +115,8 @@ def command(
     """
     if look_again and split != "test":
         raise click.UsageError("--look-again goes with --split test")
+    if trace is not None and len(files) + len(baselines) > 1:
+        raise click.UsageError("--trace is of one pipeline; evaluate it by itself")
     from .budget import budget_of
     from .evaluating import Study, run_study
 
@@ -118,7 +124,7 @@ def command(
         files=files,
         data=data,
         file=file,
-        fields=_mapped(fields),
+        fields=mapped(fields),
         metric=metric,
         sample=sample,
         split=split,
@@ -131,6 +137,7 @@ def command(
         budget=budget_of(budget),
         concurrency=concurrency,
         cached=cached,
+        trace=trace,
         recorded_time=recorded_time,
         candidates=not no_candidates,
         keys=keys,
@@ -139,11 +146,12 @@ def command(
     run_study(study, json=json)
 
 
-def _mapped(fields: tuple[str, ...]) -> dict[str, str]:
-    mapped: dict[str, str] = {}
+def mapped(fields: tuple[str, ...]) -> dict[str, str]:
+    """What the data calls its fields, by ours. Raises `click.BadParameter`."""
+    told: dict[str, str] = {}
     for field in fields:
         name, equals, path = field.partition("=")
         if not equals or not name or not path:
             raise click.BadParameter(f"{field!r} is not NAME=FIELD", param_hint="--field")
-        mapped[name] = path
-    return mapped
+        told[name] = path
+    return told

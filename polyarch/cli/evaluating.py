@@ -8,7 +8,7 @@ import json as jsonlib
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -24,13 +24,14 @@ from ..evaluation.looks import look
 from ..evaluation.report import Report, report
 from ..evaluation.run import Evaluation, evaluate
 from ..pipeline import Pipeline, load
+from ..runtime.events import Listener
 from ..runtime.progress import shown
 from ..runtime.store import Store
-from .baselines import baseline
+from .baselines import baseline, whole_calls
 from .errors import of_file
 from .files import pipeline_file
 from .meter import Meter
-from .stores import cache
+from .stores import cache, tracing
 from .voice import aside, quiet
 
 __all__ = ["Study", "run_study"]
@@ -61,6 +62,7 @@ class Study:
     budget: Budget | None
     concurrency: int
     cached: bool
+    trace: str | None
     recorded_time: bool
     candidates: bool
     keys: tuple[str, ...]
@@ -108,8 +110,9 @@ def _pipelines(study: Study, data: Dataset) -> tuple[Mapping[str, Pipeline], tup
         made[_free(pipe.name, word, made)] = pipe
     like = pipeline_file(study.files[0])
     names = []
+    calls = whole_calls(next(iter(made.values())).plan)
     for word in study.baselines:
-        pipe = baseline(word, like, tokens, study.keys)
+        pipe = baseline(word, like, tokens, study.keys, calls)
         known = [n for n, other in made.items() if other.plan.digest == pipe.plan.digest]
         name = known[0] if known else _free(pipe.name, word, made)
         made.setdefault(name, pipe)
@@ -153,11 +156,10 @@ def _run(
     study: Study, data: Dataset, pipelines: Mapping[str, Pipeline], meter: Meter | None
 ) -> Evaluation:
     async def work() -> Evaluation:
-        with cache(study.cached) as stores:
-            if meter is None:
-                return await _evaluated(study, data, pipelines, meter, stores)
-            async with shown(meter):
-                return await _evaluated(study, data, pipelines, meter, stores)
+        name, first = next(iter(pipelines.items()))
+        with cache(study.cached) as stores, tracing(study.trace, first.plan) as listeners:
+            async with nullcontext() if meter is None else shown(meter):
+                return await _evaluated(study, data, pipelines, meter, stores, {name: listeners})
 
     with _resumable(study):
         if not study.recorded_time:
@@ -178,6 +180,7 @@ async def _evaluated(
     pipelines: Mapping[str, Pipeline],
     meter: Meter | None,
     stores: list[Store],
+    listeners: Mapping[str, list[Listener]],
 ) -> Evaluation:
     return await evaluate(
         pipelines,
@@ -191,6 +194,7 @@ async def _evaluated(
         stores=stores,
         candidates=study.candidates,
         null=_NULLS,
+        listeners=listeners,
     )
 
 
