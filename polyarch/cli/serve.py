@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import click
 
+from .completing import pipelines
+
 __all__ = ["command"]
 
 
 @click.command("serve")
-@click.argument("files", metavar="FILE…", nargs=-1, required=True)
+@click.argument("files", metavar="FILE…", nargs=-1, required=True, shell_complete=pipelines)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen.")
 @click.option("--port", default=8000, show_default=True, help="0 takes a free one.")
 @click.option(
@@ -72,7 +74,6 @@ __all__ = ["command"]
     multiple=True,
     help="An environment variable whose key pipelines may send. Can be repeated.",
 )
-@click.option("-q", "--quiet", is_flag=True, help="Log only what goes wrong, no requests.")
 def command(
     files: tuple[str, ...],
     host: str,
@@ -88,20 +89,21 @@ def command(
     allowed: tuple[str, ...],
     allow_unsandboxed: bool,
     keys: tuple[str, ...],
-    quiet: bool,
 ) -> None:
     """Serve pipelines behind an OpenAI-compatible endpoint.
 
     FILE is a pipeline file, or the name of a pipeline in the library; each is a model to clients,
     by the name that it gives itself. A file that changes is taken up, and one that became wrong is
-    not. Ctrl-C or SIGTERM lets what runs end; a second one does not.
+    not. Ctrl-C or SIGTERM lets what runs end; a second one does not. With -q, only what goes wrong
+    is logged.
     """
     from .budget import budget_of
     from .hosting import Hosting, Leave, serve_pipelines
+    from .voice import quiet
 
     leave = Leave(allowed, allow_unsandboxed, keys)
     limits = budget_of(budget)
     how = Hosting(
-        host, port, key_env, running, waiting, body, grace, limits, traces, cached, leave, quiet
+        host, port, key_env, running, waiting, body, grace, limits, traces, cached, leave, quiet()
     )
     serve_pipelines(files, how)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .errors import as_json
+from .voice import aside
 
 if TYPE_CHECKING:
     from ..search.tuning.study import Tuned
@@ -39,13 +40,11 @@ __all__ = ["command"]
 @click.option("--out", default="profile.json", show_default=True, metavar="JSON")
 @click.option("--allow-key", "keys", metavar="VARIABLE", multiple=True, help="As for run.")
 @click.option("--json", is_flag=True, callback=as_json, help="The outcome, or errors, as JSON.")
-@click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
 def command(
     what: str,
     options: tuple[str, ...],
     tries: tuple[str, ...],
     json: bool,
-    quiet: bool,
     **given: Any,
 ) -> None:
     """Find the settings with which a model is fastest on this machine.
@@ -59,9 +58,9 @@ def command(
     from ..search.tuning.call import tune
 
     def watch(values: Mapping[str, Any], told: float | str) -> None:
-        if not quiet and not json:
+        if not json:
             said = told if isinstance(told, str) else f"{told:,.0f} tokens/s"
-            click.echo(f"{_line(values)}: {said}", err=True)
+            aside(f"{_line(values)}: {said}")
 
     found = tune(
         what,
