@@ -51,10 +51,10 @@ async def test_a_pipeline_is_told_with_its_graph() -> None:
     assert told["about"] == "Draw, check every one, let them vote."
     assert told["facts"].startswith("A paper (2024) · 8–12 calls")
     boxes = told["graph"]["boxes"]
-    assert [(box["name"], box["shape"], box["most"]) for box in boxes] == [
-        ("drafts", "source", 4),
-        ("checked", "each", 4),
-        ("answer", "all", 1),
+    assert [(box["name"], box["shape"], box["most"], box["writes"]) for box in boxes] == [
+        ("drafts", "source", 4, True),
+        ("checked", "each", 4, False),
+        ("answer", "all", 1, False),
     ]
 
 

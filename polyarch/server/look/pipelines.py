@@ -83,6 +83,7 @@ def _box(node: Node) -> Mapping[str, Json]:
         "kind": node.kind,
         "about": (type(node.op).__doc__ or "").partition("\n")[0],
         "shape": _shape(node),
+        "writes": isinstance(node.op, Source) or node.op.verbatim,
     }
 
 

@@ -49,7 +49,11 @@ export class Card {
 
   // More of the text, as it is written.
   write(part) {
-    this.text.textContent += part;
+    if (this.root.classList.contains("writing")) this.text.textContent += part;
+  }
+
+  clear() {
+    if (this.root.classList.contains("writing")) this.text.textContent = "";
   }
 
   // A reply is there; what it cost.

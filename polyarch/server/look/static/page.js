@@ -82,7 +82,7 @@ function wanted(pipeline) {
     n: pipeline.keep,
     stream: true,
     ...(seed === "" ? {} : { seed: Number(seed) }),
-    polyarch: { progress: true, ...(pipeline.fields.length ? { record } : {}) },
+    polyarch: { progress: true, parts: true, ...(pipeline.fields.length ? { record } : {}) },
   };
 }
 
