@@ -308,6 +308,9 @@ def test_what_goes_wrong_is_told(page: Page) -> None:
         expect(page.locator("#badge")).to_have_text("failed")
         expect(page.locator("#why")).to_contain_text("nobody listens")
         expect(page.locator("#requests .bad")).to_contain_text("nobody listens")
+        with page.context.expect_page() as opened:
+            page.get_by_role("link", name="Timeline and every event").click()
+        expect(opened.value.locator("#warn")).to_contain_text("nobody listens")
         page.get_by_role("radio", name="poor").check()
         page.get_by_role("button", name="Ask").click()
         expect(page.locator("#why")).to_contain_text("calls")

@@ -35,7 +35,7 @@ def _facts(plan: Plan) -> list[str]:
     cost = plan.total
     return [
         *([plan.graph.source] if plan.graph.source else []),
-        f"{cost.calls} calls",
+        f"{cost.calls} call{'s' * (cost.calls.high != 1)}",
         f"{cost.completion} completion tokens a question",
         *([f"{dollars(cost.usd)} dollars"] if cost.usd.high else []),
     ]

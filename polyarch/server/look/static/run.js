@@ -133,8 +133,11 @@ export class Run {
 
   closed(step, event, data) {
     step.requests = [];
-    if (data.read < data.opened) this.line(step, `stopped early: ${num(data.read)} of ${num(step.box.most)} were read`);
-    for (let place = data.read; place < data.opened; place++) this.cards.get(`${step.box.name}[${place}]`)?.is("not read", "waste");
+    if (data.read < data.opened) this.line(step, `closed early: ${num(data.read)} of ${num(step.box.most)} were read`);
+    for (let place = data.read; place < data.opened; place++) {
+      const card = this.cards.get(`${step.box.name}[${place}]`);
+      card?.is(card.writing ? "cancelled" : "not read", "waste");
+    }
   }
 
   // The section of a step, put where the step stands in the graph.
@@ -208,7 +211,7 @@ export class Run {
       this.tell(step);
     }
     for (const card of this.cards.values()) {
-      if (card.root.classList.contains("writing")) card.is("cancelled", "waste");
+      if (card.writing) card.is("cancelled", "waste");
     }
     for (const key of chosen) this.cards.get(key)?.is("result", "chosen");
     this.graph.end(new Set([...this.steps].filter(([, step]) => step.made || step.calls || step.part).map(([name]) => name)));
