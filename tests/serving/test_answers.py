@@ -306,7 +306,7 @@ async def test_what_is_refused(body: dict[str, Any], status: int, told: str) -> 
 async def test_a_pipeline_that_abstains() -> None:
     text = (
         "name: one\nmodels: {m: scripted/x}\n"
-        "steps: {drafts: {op: generate, n: 2}, good: {op: verify, keep_at: 1}}"
+        "steps: {draft: {op: generate}, good: {op: verify, keep_at: 1}}"
     )
     wrong = json.dumps({"reason": "no", "verdict": "wrong"})
     async with hosting(pipeline(text, says(wrong))) as host:

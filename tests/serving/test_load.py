@@ -1,0 +1,40 @@
+"""Many streaming clients at once: everyone is answered, and nothing is left."""
+
+from __future__ import annotations
+
+import asyncio
+
+from crowd import crowd, pipeline
+from hosting import hosting
+from sim import compiled
+
+from polyarch.pipeline import Pipeline
+from polyarch.server.app import Limits
+
+CLIENTS = 200
+
+
+async def test_everyone_is_answered_and_nothing_is_left() -> None:
+    asked = 2 * CLIENTS
+    async with hosting(Pipeline(compiled(pipeline(0.01))), limits=Limits(64, CLIENTS)) as host:
+        before = len(asyncio.all_tasks())
+        told = await crowd(host.url, CLIENTS, lambda so_far: so_far < asked)
+        assert not told.errors
+        assert told.answered == asked
+        opened = host.hosted["crowd"]
+        while opened.users:  # noqa: ASYNC110 -- clients know of the end before the server does
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.05)
+        assert len(asyncio.all_tasks()) <= before
+        assert len(host.hosted.traces) == 200
+        assert all(trace.state == "ended" for trace in host.hosted.traces)
+        assert f'outcome="200"}} {asked}.0' in host.metrics.text().decode()
+
+
+async def test_those_who_find_no_place_are_told_when_to_come_again() -> None:
+    async with hosting(Pipeline(compiled(pipeline(0.2))), limits=Limits(2, 3)) as host:
+        told = await crowd(host.url, 20, lambda so_far: so_far < 20)
+        reply = await host.post(model="crowd")
+    assert told.answered == 5
+    assert told.errors == {"status 429": 15}
+    assert reply.status_code == 200
