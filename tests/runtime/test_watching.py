@@ -19,13 +19,19 @@ name: watched
 answer: number
 models: {m: scripted/x}
 steps:
-  drafts: {op: generate, n: 2}
+  drafts: {op: generate, n: 3}
   better: {op: refine}
+  checked: {op: verify}
   answer: {op: vote}
 """
 
 
+VERDICT = ('{"reason": "so", ', '"verdict": "right"}')
+
+
 def parts(request: Request, draw: Draw) -> Script:
+    if request.purpose.role == "verify":
+        return Script(parts=((0.1, VERDICT[0]), (0.1, VERDICT[1])))
     return Script(parts=((0.1, f"{request.purpose.role} {draw.index}: "), (0.1, "4")))
 
 
@@ -40,12 +46,12 @@ def asked(backend: Scripted, watching: Watching | None) -> Result:
 def test_every_part_is_told_with_its_step_and_place() -> None:
     told: dict[tuple[str, int], list[str]] = defaultdict(list)
     asked(Scripted(parts), lambda step, place, part: told[step, place].append(part))
-    assert told == {
-        ("drafts", 0): ["solve 0: ", "4"],
-        ("drafts", 1): ["solve 1: ", "4"],
-        ("better", 0): ["revise 0: ", "4"],
-        ("better", 1): ["revise 1: ", "4"],
-    }
+    expected: dict[tuple[str, int], list[str]] = {}
+    for place in range(3):
+        expected["drafts", place] = [f"solve {place}: ", "4"]
+        expected["better", place] = [f"revise {place}: ", "4"]
+        expected["checked", place] = list(VERDICT)
+    assert told == expected
 
 
 def test_it_changes_nothing_even_where_an_attempt_fails_on_the_way() -> None:
