@@ -371,3 +371,32 @@ async def test_a_client_that_goes_stops_the_models(stream: bool) -> None:
         # What had been sent is paid for.
         assert trace.usage.calls == 3
         assert 'outcome="cancelled"} 1.0' in host.metrics.text().decode()
+
+
+async def test_a_stop_ends_what_is_being_written() -> None:
+    backend = writes((0.0, "The "), (3600.0, "answer"), last="fuse")
+    said, finishes, closing = "", [], {}
+    async with hosting(pipeline(FUSED, backend)) as host:
+        async for chunk in host.chunks():
+            for choice in chunk["choices"]:
+                said += choice["delta"].get("content", "")
+                finishes += [choice["finish_reason"]] if choice["finish_reason"] else []
+            closing = chunk.get("polyarch", closing)
+            if said == "The ":
+                host.life.stop(0.2)
+        refused = await host.post()
+    # What was told cannot be taken back: it is the beginning of an answer that did not end.
+    assert (said, finishes) == ("The ", ["length"])
+    assert "the server: it stops" in str(closing["stopped"])
+    assert (refused.status_code, refused.json()["error"]["code"]) == (503, "stopping")
+    assert refused.headers["Retry-After"] == "5"
+    assert backend.log.under_way == 0
+
+
+async def test_where_a_budget_may_end_it_nothing_is_told_too_early() -> None:
+    backend = writes((0.0, "The "), (3600.0, "answer"), last="fuse")
+    best = {"seconds": 0.3, "on_budget": "best"}
+    async with hosting(pipeline(FUSED, backend)) as host:
+        said = "".join(await texts(host, polyarch={"budget": best}))
+    # The first draft, whole, and nothing of the fused answer.
+    assert said == "so"

@@ -38,3 +38,26 @@ async def test_those_who_find_no_place_are_told_when_to_come_again() -> None:
     assert told.answered == 5
     assert told.errors == {"status 429": 15}
     assert reply.status_code == 200
+
+
+async def test_nobody_notices_that_a_pipeline_is_replaced() -> None:
+    made = pipeline(0.005)
+    async with hosting(Pipeline(compiled(made))) as host:
+        opened = [host.hosted["crowd"]]
+
+        async def replace() -> None:
+            for number in range(1, 20):
+                await asyncio.sleep(0.02)
+                text = made.replace("n: 3", f"n: 3, max_tokens: {100 + number}")
+                host.hosted.replace(Pipeline(compiled(text)))
+                opened.append(host.hosted["crowd"])
+
+        replacing = asyncio.create_task(replace())
+        told = await crowd(host.url, 40, lambda so_far: so_far < 200 or not replacing.done())
+        await replacing
+        while any(one.users for one in opened):  # noqa: ASYNC110 -- clients know before it does
+            await asyncio.sleep(0.01)
+    assert not told.errors
+    assert told.answered >= 200
+    digests = {trace.plan.digest for trace in host.hosted.traces}
+    assert len(digests) > 3

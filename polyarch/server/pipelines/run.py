@@ -70,7 +70,8 @@ class Run:
                 trace.state = "cancelled"
             case _:
                 trace.state = "failed"
-                trace.why = str(outcome) if isinstance(outcome, PolyarchError) else "internal"
+                ours = isinstance(outcome, PolyarchError)
+                trace.why = Secrets().text(str(outcome)) if ours else "internal"
 
     def _write(self, place: int, part: str) -> None:
         if (piece := self._telling.written(place, part)) is not None:

@@ -20,8 +20,6 @@ State: TypeAlias = Literal["running", "ended", "failed", "cancelled"]
 
 _EVENT = 300
 """About what an event takes beside its texts, in characters."""
-
-
 _SMALL = (int, float, type(None))
 
 
