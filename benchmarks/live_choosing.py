@@ -3,7 +3,7 @@
     python benchmarks/live_choosing.py [--items 100] [--seed 1] [--only NAME]
 
 Every pipeline answers the same questions. Beside each stands the plurality of as many draws as cost
-at least as many tokens, prompts and completions alike, up to 200 draws; the difference is paired,
+at least as many tokens, prompts and completions alike, up to 150 draws; the difference is paired,
 with a bootstrap over questions. The embedded model's judge is far better than its solver, which is
 not so of large models: what pays here need not pay there.
 """
@@ -37,7 +37,7 @@ FORMS = (
     "swiss_ranking",
     "diverse_inference",
 )
-MOST = 200
+MOST = 150
 
 
 def main() -> None:
