@@ -152,7 +152,7 @@ def _work(
         examiner,
         openings,
         record,
-        History(wanted.aims),
+        History(wanted.aims, holes=space.holes),
         race,
         rng=Random(wanted.seed),
         most=min(len(asked.dev), wanted.most or _MOST),
@@ -171,7 +171,7 @@ async def _searched(work: Work) -> Found:
     wanted, account = work.wanted, work.account
     try:
         account.allow(_EXPLORE)
-        setting = Setting(work.space, wanted.aims, Random(wanted.seed + 1), work.engine.price)
+        setting = Setting(work.space, wanted.aims, Random(wanted.seed + 1), work.engine)
         chosen = strategy(wanted.strategy, setting, wanted.arguments)
         try:
             why = await work.engine.explore(chosen, workers=wanted.workers, warm=wanted.warm)

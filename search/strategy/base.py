@@ -11,9 +11,10 @@ from typing import Protocol
 from ...compiler.space import Choice, Hole
 from ..aim import Aim
 from ..history import History
+from ..lineage import Lineage
 from ..trial import Trial
 
-__all__ = ["Searched", "Setting", "Strategy", "neighbours", "without"]
+__all__ = ["Bank", "Searched", "Setting", "Strategy", "neighbours", "without"]
 
 
 class Searched(Protocol):
@@ -41,15 +42,26 @@ class Searched(Protocol):
         """All points in a fixed order."""
 
 
+class Bank(Protocol):
+    """What a strategy may know of the draws that were paid for; the engine is one."""
+
+    def lineage(self, choice: Choice) -> Lineage | None:
+        """Where the draws of a point come from. The pipeline is compiled for it, which takes a
+        while; None where it cannot run."""
+
+    def held(self, origin: str) -> float:
+        """How many draws of an origin the bank holds of a question, on average over those that
+        points are asked at present."""
+
+
 @dataclass(frozen=True)
 class Setting:
-    """What every strategy works with. `price` says about how many calls a question costs that the
-    bank does not hold; it raises nothing, and is infinite for a point that is refused."""
+    """What every strategy works with."""
 
     space: Searched
     aims: tuple[Aim, ...]
     rng: Random
-    price: Callable[[Choice], float]
+    bank: Bank
 
 
 class Strategy:
@@ -59,7 +71,7 @@ class Strategy:
         self.space = setting.space
         self.aims = setting.aims
         self.rng = setting.rng
-        self.price = setting.price
+        self.bank = setting.bank
 
     @abstractmethod
     async def ask(self, history: History) -> Choice | None:
