@@ -363,8 +363,8 @@ async def search(task: Task, contestant: str, seed: int, trials: int) -> Run:
         if trial.state == "running" or [tables.paid, len(history)] == seen:
             return
         seen[:] = tables.paid, len(history)
-        asked = history.asked
-        chosen = history.leader if race else max(asked, key=lambda t: t.value(aim), default=None)
+        plain = max(history.asked, key=lambda t: history.mean(t, aim)) if not race else None
+        chosen = plain or history.leader
         if chosen is not None:
             row = space.row(chosen.choice)
             left = [100 * float(b - v[row]) for b, v in zip(best, valued, strict=True)]
@@ -380,6 +380,7 @@ async def search(task: Task, contestant: str, seed: int, trials: int) -> Run:
         rng=Random(seed),
         most=len(order),
         trials=trials,
+        over=lambda: tables.paid >= BUDGETS[-1],
         changed=changed,
     )
     chosen = strategy(name, Setting(space, (aim,), Random(seed), engine))
@@ -496,7 +497,7 @@ def main() -> None:
     )
     parser.add_argument("recordings", type=Path)
     parser.add_argument("--seeds", type=int, default=20)
-    parser.add_argument("--trials", type=int, default=100)
+    parser.add_argument("--trials", type=int, default=250)
     parser.add_argument("--only", default=",".join(CONTESTANTS))
     parser.add_argument("--sets", default="gsm8k-zeroeval,humaneval-codet")
     parser.add_argument("--halves", action="store_true")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..compiler.space import Choice
 from .encoding import Encoding, Matrix
@@ -34,13 +35,12 @@ class Belief:
         """`values` tells by key what a trial was measured to be worth, and the variance of that;
         `reach` is that of an earlier belief, if it is to be kept."""
         self._encoding = encoding
-        used = _used(trials, values)
-        told = np.asarray([values[trial.key] for trial in used])
-        self._model = Gaussian(
-            encoding([trial.choice for trial in used]), told[:, 0], told[:, 1], reach
-        )
+        rows = encoding([trial.choice for trial in trials])
+        told = np.asarray([values[trial.key] for trial in trials])
+        used = _used(told[:, 0])
+        self._model = Gaussian(rows[used], told[used, 0], told[used, 1], reach)
         self.reach = self._model.reach
-        mean, _ = self([trial.choice for trial in trials])
+        mean, _ = self._model(rows)
         self.expected = {trial.key: float(m) for trial, m in zip(trials, mean, strict=True)}
 
     def __call__(self, choices: Sequence[Choice]) -> tuple[Matrix, Matrix]:
@@ -48,9 +48,10 @@ class Belief:
         return self._model(self._encoding(choices))
 
 
-def _used(trials: Sequence[Trial], values: Mapping[str, tuple[float, float]]) -> list[Trial]:
-    if len(trials) <= _MOST:
-        return list(trials)
-    ranked = sorted(trials, key=lambda trial: -values[trial.key][0])
+def _used(values: Matrix) -> NDArray[np.intp]:
+    """The places of the trials that are looked at."""
+    ranked = np.argsort(-values, kind="stable")
+    if len(ranked) <= _MOST:
+        return np.sort(ranked)
     best, others = ranked[: _MOST // 2], ranked[_MOST // 2 :]
-    return best + others[:: -(-len(others) // (_MOST // 2))]
+    return np.sort(np.concatenate([best, others[:: -(-len(others) // (_MOST // 2))]]))

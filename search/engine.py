@@ -30,8 +30,11 @@ _THROUGH = 3
 """So many trials must have come through before the next ones are asked more."""
 _RAISED = 3
 """So many of the best are asked more then, whatever that costs."""
-_FOLLOWING = 24
+_FOLLOWING = 48
 """So many of the next best are as well, as far as it costs nothing."""
+_GLANCE = 2
+"""After so many questions a trial is left that costs far more than it may."""
+_FAR = 1.3
 _IDLE = 12
 """So many trials in a row that cost nothing make the next ones be asked more."""
 _REFUSED = 500
@@ -107,12 +110,14 @@ class Engine:
         most: int,
         trials: int | None = None,
         caps: Sequence[tuple[Unit, float]] = (),
+        no_dearer: bool = False,
         spent: Callable[[], Amounts | None] = lambda: None,
         over: Callable[[], bool] = lambda: False,
         changed: Callable[[Trial], None] = lambda trial: None,
     ) -> None:
         """`most` is how many questions a trial is asked at most, `trials` how many points are
-        tried; `caps` is what a question may cost on average; `spent` says what this process spent
+        tried; `caps` is what a question may cost on average, with `no_dearer` also what the space's
+        first point costs on the same questions in calls and tokens; `spent` says what this process spent
         when nothing is under way, `over` whether the time is; `changed` is told of every step of a
         trial."""
         self.history = history
@@ -127,6 +132,7 @@ class Engine:
         self._level = self._rungs[0]
         self._trials = trials
         self._caps = tuple(caps)
+        self._no_dearer = no_dearer
         self._spent = spent
         self._over = over
         self._changed = changed
@@ -158,7 +164,8 @@ class Engine:
         reached = max((len(trial.marks) for trial in self.history), default=0)
         self._level = max([self._level, *(rung for rung in self._rungs if rung <= reached)])
         self._left = self._record.abandoned()
-        coming = [choice for choice in warm if choice not in self.history]
+        first = [self._space.first] if self._no_dearer else []
+        coming = [choice for choice in (*first, *warm) if choice not in self.history]
         why = ""
 
         async def work() -> None:
@@ -230,12 +237,19 @@ class Engine:
         if (spent := self._spent()) is not None:
             self._record.settle(spent)
 
-    def _too_dear(self, trial: Trial) -> str:
-        """Which cost of a question is more than it may be."""
+    def _looks(self) -> list[int]:
+        """After how many questions a new trial is looked at."""
+        limited = bool(self._caps) and self._rungs[0] > _GLANCE
+        looks = [rung for rung in self._rungs if rung <= self._level]
+        return [_GLANCE, *looks] if limited else looks
+
+    def _too_dear(self, trial: Trial, slack: float) -> str:
+        """Which cost of a question is more than so many times what it may be."""
         for unit, cap in self._caps:
-            if (cost := trial.cost(unit)) > cap * (1 + 1e-9):
+            if (cost := trial.cost(unit)) > cap * slack * (1 + 1e-9):
                 return f"a question costs {cost:,.4g} {unit}, and may cost {cap:,g}"
-        return ""
+        default = self.history.get(self._space.first) if self._no_dearer else None
+        return "" if default is None else _dearer(trial, default, slack)
 
     async def _next(self, strategy: Strategy, coming: list[Choice]) -> tuple[Trial | None, str]:
         """The next trial, or why there is none."""
@@ -283,12 +297,10 @@ class Engine:
         self._refused_in_row = 0
         self.history.add(trial)
         rivals, paid = self.history.front, trial.paid
-        for rung in self._rungs:
-            if rung > self._level:
-                break
+        for rung in self._looks():
             trial = await self.extend(trial, rung)
             self.history.add(trial)
-            if told := self._too_dear(trial):
+            if told := self._too_dear(trial, 1.0 if rung > _GLANCE else _FAR):
                 trial = trial.ended("costly", told)
                 break
             winner = self._race.lost_to(trial, rivals)
@@ -347,3 +359,16 @@ class Engine:
                 f"none of {len(refused):,} points tried can run, so nothing was asked; for one: "
                 f"{told}"
             )
+
+
+def _dearer(trial: Trial, default: Trial, slack: float) -> str:
+    """In what a trial costs more than so many times what the default does on the questions that
+    both were asked."""
+    for unit in ("calls", "tokens"):
+        both = list(zip(trial.marks, default.marks, strict=False))
+        own, other = (sum(getattr(pair[side], unit) for pair in both) for side in (0, 1))
+        if own > slack * other:
+            count = len(both)
+            told = f"{own / count:,.4g} {unit}, and the default {other / count:,.4g}"
+            return f"a question costs {told}"
+    return ""

@@ -17,13 +17,16 @@ from .encoding import Matrix
 
 __all__ = ["Gaussian", "Reach", "improvement"]
 
-Reach: TypeAlias = tuple[float, float, float]
-"""How far the squared-exponential part reaches, the linear one's share, and the whole's scale."""
+Reach: TypeAlias = tuple[float, float, float, float]
+"""How far the squared-exponential part reaches, the linear one's share, the whole's scale, and how
+much of the noise is each value's own."""
 
-_REACHES = (0.5, 1.0, 2.0)
-_SHARES = (0.0, 0.5, 0.9)
+_REACHES = (0.5, 1.5)
+_SHARES = (0.1, 0.6)
 """Of the linear part in the variance."""
 _SCALES = (0.3, 1.0, 3.0)
+_OWN = (0.1, 0.3, 1.0)
+"""Of the noise: values that were measured with the same draws err alike in part."""
 
 
 class Gaussian:
@@ -44,7 +47,7 @@ class Gaussian:
         products = rows @ rows.T
         self.reach = reach or self._likeliest(squares, products, noise)
         covariance = self._covariance(squares, products, self.reach)
-        factor = np.linalg.cholesky(covariance + np.diag(noise + 1e-9))
+        factor = np.linalg.cholesky(covariance + np.diag(self.reach[3] * noise + 1e-9))
         self._inverse = np.linalg.inv(factor)
         self._weights = self._inverse.T @ (self._inverse @ self._left)
 
@@ -52,21 +55,23 @@ class Gaussian:
         """What is expected of encoded choices, and the standard deviations."""
         across = self._covariance(_squares(rows, self._rows), rows @ self._rows.T, self.reach)
         mean = self._level + across @ self._weights
-        _, share, scale = self.reach
+        _, share, scale, _ = self.reach
         own = (rows**2).sum(axis=1) / self._typical
         prior = self._spread * scale * (share * own + 1 - share)
         explained = ((self._inverse @ across.T) ** 2).sum(axis=0)
         return mean, np.sqrt(np.maximum(1e-12, prior - explained))
 
     def _likeliest(self, squares: Matrix, products: Matrix, noise: Matrix) -> Reach:
-        best = (-np.inf, (1.0, 0.5, 1.0))
-        for told in product(_REACHES, _SHARES, _SCALES):
-            covariance = self._covariance(squares, products, told)
-            best = max(best, (_likelihood(covariance, self._left, noise), told))
+        best = (-np.inf, (_REACHES[0], _SHARES[0], _SCALES[0], 1.0))
+        for shape in product(_REACHES, _SHARES, _SCALES):
+            covariance = self._covariance(squares, products, (*shape, 1.0))
+            for own in _OWN:
+                likelihood = _likelihood(covariance, self._left, own * noise)
+                best = max(best, (likelihood, (*shape, own)))
         return best[1]
 
     def _covariance(self, squares: Matrix, products: Matrix, told: Reach) -> Matrix:
-        reach, share, scale = told
+        reach, share, scale, _ = told
         linear = products / self._typical
         together = np.exp(-squares / (2 * reach**2 * self._typical))
         made: Matrix = self._spread * scale * (share * linear + (1 - share) * together)

@@ -24,7 +24,7 @@ _ROUNDS = 6
 
 _BELIEVED = 6
 """Trials from which on they tell of one another."""
-_GROWN = 1.15
+_GROWN = 1.25
 """How far trials tell of one another is estimated anew when there are so many times as many."""
 
 
@@ -109,6 +109,12 @@ class History:
         tables = [self.worth(aim) for aim in self.aims]
         points = {t.key: tuple(table[t.key] for table in tables) for t in ranked}
         return [t for t in ranked if not any(_beats(p, points[t.key]) for p in points.values())]
+
+    def mean(self, trial: Trial, aim: Aim) -> float:
+        """The plain mean of what a trial was measured to be worth; minus infinity of nothing."""
+        row = self._row(trial, aim)
+        known = row[~np.isnan(row)]
+        return float(known.mean()) if len(known) else float("-inf")
 
     def worth(self, aim: Aim) -> dict[str, float]:
         """By choice, what is expected of each trial: by all trials where enough are known."""

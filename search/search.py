@@ -35,7 +35,7 @@ from .record import Record
 from .strategy import Setting, strategy
 from .trial import Trial
 from .variants import baselines, reductions
-from .wanted import Wanted
+from .wanted import Wanted, dearest
 
 __all__ = ["Watch", "Work", "search_space"]
 
@@ -144,7 +144,8 @@ def _work(
     examiner: Examiner,
     watch: Watch,
 ) -> Work:
-    openings = Openings(space, examiner, wanted.caps)
+    caps = (*wanted.caps, *(dearest(space) if wanted.no_dearer else ()))
+    openings = Openings(space, examiner, caps)
     test = wilcoxon if wanted.pruner == "wilcoxon" else flip_test
     race = Race(wanted.aims, wanted.alpha, least=min(8, len(asked.dev)), test=test)
     engine = Engine(
@@ -157,7 +158,8 @@ def _work(
         rng=Random(wanted.seed),
         most=min(len(asked.dev), wanted.most or _MOST),
         trials=wanted.trials,
-        caps=wanted.caps,
+        caps=caps,
+        no_dearer=wanted.no_dearer,
         spent=lambda: account.settle_up() if account.quiet else None,
         over=lambda: account.over,
         changed=lambda trial: watch(trial, work),

@@ -91,14 +91,26 @@ class Strategy:
 
 
 def neighbours(space: Searched, choice: Choice, rng: Random) -> Iterator[Choice]:
-    """The points that differ in one hole, and in what comes and goes with it; of a continuous range
-    two at random."""
+    """The points that differ in one hole, in what comes and goes with it, and in one more hole
+    where the space allows them only so; of a continuous range two at random."""
     for hole in space.holes:
         if hole.name in choice:
             for value in _others(hole, choice[hole.name], rng):
                 made = _completed(space, {**choice, hole.name: value}, rng)
+                allowed = _allowed(space, made, hole, rng) if space.valid(made) else made
+                if allowed is not None:
+                    yield allowed
+
+
+def _allowed(space: Searched, choice: Choice, kept: Hole, rng: Random) -> Choice | None:
+    """A point that differs in one hole from a choice that is none, if there is one."""
+    for hole in rng.sample(space.holes, len(space.holes)):
+        if hole.name in choice and hole.name != kept.name:
+            for value in _others(hole, choice[hole.name], rng):
+                made = _completed(space, {**choice, hole.name: value}, rng)
                 if not space.valid(made):
-                    yield made
+                    return made
+    return None
 
 
 def without(space: Searched, choice: Choice, hole: Hole, value: float, rng: Random) -> Choice:

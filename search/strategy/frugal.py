@@ -8,6 +8,7 @@ anything. With several objectives, each turn weighs them anew at random (ParEGO;
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 
 import numpy as np
@@ -22,7 +23,8 @@ from .base import Setting, Strategy, neighbours
 
 __all__ = ["Frugal"]
 
-_DRAWN = 150
+_DRAWN = 160
+"""So many points drawn at random are looked at, an eighth of them new each time."""
 _AROUND = 4
 """So many of the best have their neighbours looked at."""
 _LOOKED = 2
@@ -41,6 +43,8 @@ class Frugal(Strategy):
         self._wild = wild
         self._encoding = Encoding(setting.space.holes)
         self._pool = Pool(setting.bank.lineage)
+        self._drawn: deque[tuple[str, Choice]] = deque(maxlen=_DRAWN)
+        self._near: dict[str, dict[str, Choice]] = {}
 
     async def ask(self, history: History) -> Choice | None:
         """The next point."""
@@ -62,13 +66,15 @@ class Frugal(Strategy):
         return self._worthiest(told) or choices[int(hopes.argmax())]
 
     def _candidates(self, history: History) -> dict[str, Choice]:
-        found = self._pool.points()
-        for trial in history.ranked()[:_AROUND]:
-            for near in neighbours(self.space, trial.choice, self.rng):
-                found[key_of(near)] = near
-        for _ in range(_DRAWN):
+        for _ in range(_DRAWN // 8):
             drawn = self.space.random(self.rng)
-            found[key_of(drawn)] = drawn
+            self._drawn.append((key_of(drawn), drawn))
+        found = {**self._pool.points(), **dict(self._drawn)}
+        for trial in history.ranked()[:_AROUND]:
+            if trial.key not in self._near:
+                near = neighbours(self.space, trial.choice, self.rng)
+                self._near[trial.key] = {key_of(choice): choice for choice in near}
+            found |= self._near[trial.key]
         return {key: choice for key, choice in found.items() if not history.knows(key)}
 
     def _worthiest(self, hopes: dict[str, float]) -> Choice | None:
@@ -88,16 +94,16 @@ class Frugal(Strategy):
         self, history: History, asked: Sequence[Trial], choices: Sequence[Choice]
     ) -> Matrix:
         """The expected improvement of points, less where such points cost more than they may."""
-        allowed = [t.choice for t in asked if t.state != "costly"] or [t.choice for t in asked]
+        allowed = [t for t in asked if t.state != "costly"] or asked
         belief = history.belief(self.aims[0]) if len(self.aims) == 1 else None
         if belief is None:
             model = self._weighed(history, asked)
             mean, deviation = model(self._encoding(choices))
-            known, _ = model(self._encoding(allowed))
+            known = float(model(self._encoding([t.choice for t in allowed]))[0].max())
         else:
             mean, deviation = belief(choices)
-            known, _ = belief(allowed)
-        hopes = improvement(mean, deviation, float(known.max()))
+            known = max(belief.expected[trial.key] for trial in allowed)
+        hopes = improvement(mean, deviation, known)
         if len(allowed) < len(asked):
             costly = np.asarray([float(trial.state == "costly") for trial in asked])
             rows = self._encoding([trial.choice for trial in asked])
