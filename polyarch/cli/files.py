@@ -12,7 +12,8 @@ __all__ = ["pipeline_file"]
 
 
 def pipeline_file(word: str) -> Path:
-    """The file of that path, else the library's pipeline of that name, else its space.
+    """The file of that path, else the library's pipeline or search space of that name; of a space,
+    `open/` may be left out.
 
     Raises `InputError` with the nearest name.
     """
