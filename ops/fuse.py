@@ -64,6 +64,7 @@ class Fuse(Asking, All):
     required: ClassVar[frozenset[str]] = frozenset({"candidates"})
     default_prompt: ClassVar[str] = PROMPT
     movable: ClassVar[bool] = True
+    verbatim: ClassVar[bool] = True
 
     n: Annotated[int, Field(ge=1)] = 1
     """How many fused answers."""

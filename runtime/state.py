@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from asyncio import TaskGroup, get_running_loop
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from random import Random
 from typing import TYPE_CHECKING
@@ -24,7 +25,15 @@ if TYPE_CHECKING:
     from .tools.calling import Caller
     from .tools.toolbox import Toolbox
 
-__all__ = ["Run", "StepState"]
+__all__ = ["Run", "StepState", "Writing"]
+
+
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """A reader of what one step writes: told the place and the next part of its text."""
+
+    step: str
+    tell: Callable[[int, str], None]
 
 
 class Run:
@@ -40,6 +49,7 @@ class Run:
         stores: tuple[Store, ...],
         tools: Toolbox | Caller,
         executors: Executors,
+        writing: Writing | None = None,
     ) -> None:
         self.question = question
         self.models = models
@@ -52,6 +62,8 @@ class Run:
         """What may be called, or what a trace holds of that."""
         self.executors = executors
         """Where programs run."""
+        self.writing = writing
+        """Who reads texts of the result while they are written."""
         self.group = TaskGroup()
         """Everything of this run happens in it."""
         self.now = get_running_loop().time

@@ -24,18 +24,20 @@ EMBEDDED = "embedded:"
 
 @dataclass(frozen=True)
 class Questions:
-    """Items of both parts, each in one random order that never changes."""
+    """Items of both parts, each in one random order that never changes. `held` are those of `dev`
+    that a guard holds back, and are not in it then."""
 
     name: str
     dev: tuple[Item, ...]
     test: tuple[Item, ...]
     metric: str
     fingerprint: str
+    held: tuple[Item, ...] = ()
 
     @property
     def all(self) -> tuple[Item, ...]:
-        """Those of `dev`, then those of `test`."""
-        return (*self.dev, *self.test)
+        """Those of `dev`, those held back, then those of `test`."""
+        return (*self.dev, *self.held, *self.test)
 
 
 def questions(
@@ -44,10 +46,12 @@ def questions(
     fields: Mapping[str, str] | None = None,
     split: str = "",
     seed: int = 0,
+    guard: bool = False,
 ) -> Questions:
-    """The questions of a data set, in two parts: an item's id decides on which side it is.
+    """The questions of a data set, in two parts: an item's id decides on which side it is. With
+    `guard`, half of those to choose by are held back.
 
-    Raises `InputError` where there are none to choose by.
+    Raises `InputError` where there are none to choose by, or to hold back.
     """
     if isinstance(where, Dataset):
         whole = where
@@ -62,7 +66,12 @@ def questions(
     }
     if not parts[DEV]:
         raise InputError(f"{whole.name}: no questions to choose a pipeline by")
-    return Questions(whole.name, parts[DEV], parts[TEST], whole.metric, whole.fingerprint)
+    dev = parts[DEV]
+    kept = (len(dev) + 1) // 2 if guard else len(dev)
+    if guard and kept == len(dev):
+        raise InputError(f"{whole.name}: one question to choose by, and none to hold back")
+    told = (whole.name, dev[:kept], parts[TEST], whole.metric, whole.fingerprint)
+    return Questions(*told, held=dev[kept:])
 
 
 def scores_of(

@@ -21,8 +21,11 @@ class Wanted:
     """How to search. `most` is how many questions a trial is asked while searching, `confirm` how
     many the best are, `test` how many of the locked ones, None for all there are.
 
+    `guard` holds half of the questions back, to tell how far the others were fitted. `warm` are
+    points that are tried first, `told_by` says by their keys where they come from.
+
     `caps` is what a question may cost on average. `study` is a name within `out`, or the URL of a
-    Postgres database.
+    database.
     """
 
     out: Path
@@ -40,7 +43,9 @@ class Wanted:
     caps: tuple[tuple[Unit, float], ...] = ()
     alpha: float = 0.1
     pruner: str = "flip"
+    guard: bool = False
     warm: tuple[Mapping[str, int | float], ...] = ()
+    told_by: Mapping[str, str] = field(default_factory=dict)
     keys: tuple[str, ...] = ()
     allow_unsandboxed: bool = False
     concurrency: int = 64

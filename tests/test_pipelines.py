@@ -48,6 +48,7 @@ WORD_REPLIES = {
     "write_tests": json.dumps({"tests": ["The answer is a number."]}),
     "check": json.dumps({"reason": "it is", "verdict": "pass"}),
 }
+NAMED = json.dumps({"arguments": {"expression": "12 - 2"}, "name": "calculator"})
 EXECUTING = {
     "codet": (CODE_REPLIES, PROGRAM),
     "collaborative_verification": (CHECKED_REPLIES, "10"),
@@ -78,11 +79,12 @@ WRITING = {
     "self_guided_confidence": ({**REPLIES, "solve": "10"}, "10"),
     "sharded_demonstrations": (REPLIES, "10"),
     "think_sum": ({**REPLIES, "solve": "12-2=10"}, "10"),
+    "tool_call_vote": ({"solve": NAMED}, NAMED.replace(": ", ":").replace(", ", ",")),
 }
 """Those and others whose work the embedded model does not know."""
 
 SERVED = {"answer_a_passage": "openai/Qwen/Qwen2.5-7B-Instruct"}
-"""Those that read probabilities of a prompt and write freely: a model on a server of one's own."""
+"""Those that read probabilities of a prompt and write freely: a model behind an own server."""
 
 TASK = "Tom has 12 apples. Tom loses 2. How many apples does Tom have?"
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["IdealTime", "break_even", "fit_ideal_time"]
+__all__ = ["IdealTime", "Worth", "break_even", "fit_ideal_time", "worth"]
 
 _ASSUMES = (
     "a call takes a fixed time, and a time for each prompt and each completion token",
@@ -67,3 +67,37 @@ def break_even(
     if better <= 0 <= dearer:
         return float("inf")
     return dearer / better if better > 0 else -(dearer / better)
+
+
+@dataclass(frozen=True, slots=True)
+class Worth:
+    """What a right answer must be worth for a pipeline to pay beside a baseline, in `unit`: see
+    `break_even`. Costs are of a question."""
+
+    pipeline: str
+    baseline: str
+    unit: str
+    accuracy: float
+    cost: float
+    baseline_accuracy: float
+    baseline_cost: float
+    break_even: float
+    assumes: tuple[str, ...] = (
+        "a wrong answer is worth nothing, and costs nothing beyond itself",
+        "accuracy and cost are those measured; how sure they are the report says",
+    )
+
+
+def worth(
+    pipeline: str,
+    accuracy: float,
+    cost: float,
+    baseline: str,
+    other: float,
+    spent: float,
+    unit: str,
+) -> Worth:
+    """A pipeline of that accuracy and cost beside a baseline with an accuracy of `other` that
+    `spent` so much."""
+    needed = break_even(accuracy, cost, other, spent)
+    return Worth(pipeline, baseline, unit, accuracy, cost, other, spent, needed)

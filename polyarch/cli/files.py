@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ..compiler.errors import InputError
 from ..compiler.names import nearest
+from .voice import detail
 
 __all__ = ["pipeline_file"]
 
@@ -21,7 +22,9 @@ def pipeline_file(word: str) -> Path:
     from ..pipelines import names, path, spaces
 
     if word in (*names(), *spaces()):
-        return path(word)
+        found = path(word)
+        detail(f"{word}: {found}")
+        return found
     beside = [str(found) for found in _beside(file)]
     hint = nearest(word, [*names(), *spaces(), *beside])
     raise InputError(f"no file and no pipeline of the library is called {word!r}; {hint}")

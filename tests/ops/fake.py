@@ -170,7 +170,8 @@ class Fake:
     ) -> Candidate:
         keys = tuple(parent.origin.key for parent in parents)
         origin = Origin(self.step, index, reply.model, keys)
-        return Candidate(reply.text, self.answer.read(reply.text), origin, usage=reply.usage)
+        answer = self.answer.read(reply.text)
+        return Candidate(reply.text, answer, origin, usage=reply.usage, finish=reply.finish)
 
     def count_unreadable(self, reply: Reply, why: str) -> None:
         self.unreadable += 1
