@@ -72,7 +72,6 @@ __all__ = ["command"]
     multiple=True,
     help="An environment variable whose key pipelines may send. Can be repeated.",
 )
-@click.option("-q", "--quiet", is_flag=True, help="Log only what goes wrong, no requests.")
 def command(
     files: tuple[str, ...],
     host: str,
@@ -88,7 +87,6 @@ def command(
     allowed: tuple[str, ...],
     allow_unsandboxed: bool,
     keys: tuple[str, ...],
-    quiet: bool,
 ) -> None:
     """Serve pipelines behind an OpenAI-compatible endpoint.
 
@@ -101,7 +99,5 @@ def command(
 
     leave = Leave(allowed, allow_unsandboxed, keys)
     limits = budget_of(budget)
-    how = Hosting(
-        host, port, key_env, running, waiting, body, grace, limits, traces, cached, leave, quiet
-    )
+    how = Hosting(host, port, key_env, running, waiting, body, grace, limits, traces, cached, leave)
     serve_pipelines(files, how)

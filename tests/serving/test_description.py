@@ -90,7 +90,7 @@ def ask(operation: Any, mode: GenerationMode, url: str, answered: Counter[str]) 
     """Try an operation; count the statuses that it was answered with."""
 
     @settings(
-        max_examples=30,
+        max_examples=25,
         deadline=None,
         database=None,
         derandomize=True,
@@ -119,7 +119,5 @@ def test_nothing_that_is_sent_is_a_fault_of_the_server(mode: GenerationMode) -> 
             if mode is GenerationMode.POSITIVE or operation.method == "post":
                 ask(operation, mode, url, answered)
         assert httpx.get(f"{url}/ready").status_code == 200
-    assert answered["POST /v1/chat/completions 400"] > 5
-    if mode is GenerationMode.POSITIVE:
-        assert answered["POST /v1/chat/completions 200"]
-        assert answered["POST /v1/completions 200"]
+    for path in ("/v1/chat/completions", "/v1/completions"):
+        assert answered[f"POST {path} {400 if mode is GenerationMode.NEGATIVE else 200}"]
