@@ -92,6 +92,8 @@ async def hosting(
     server = _Quiet(uvicorn.Config(made, log_config=None, lifespan="on"))
     with bound("127.0.0.1", 0) as listening:
         task = asyncio.create_task(server.serve(sockets=[listening]))
+        while not server.started:  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
         url = f"http://127.0.0.1:{listening.getsockname()[1]}/v1"
         async with httpx.AsyncClient(timeout=60) as client:
             yield Host(url, hosted, life, metrics, client)

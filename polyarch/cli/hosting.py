@@ -17,6 +17,7 @@ from ..pipeline import Pipeline, load
 from .files import pipeline_file
 from .serving import url_of
 from .stores import cache
+from .voice import quiet
 
 __all__ = ["Hosting", "Leave", "serve_pipelines"]
 
@@ -56,12 +57,6 @@ class Hosting:
     traces: int
     cached: bool
     leave: Leave
-    quiet: bool = False
-
-    @property
-    def level(self) -> int:
-        """What is logged: requests, or only what goes wrong."""
-        return logging.WARNING if self.quiet else logging.INFO
 
 
 def serve_pipelines(words: Sequence[str], how: Hosting) -> None:
@@ -105,7 +100,9 @@ def serve_pipelines(words: Sequence[str], how: Hosting) -> None:
             routes=routes(hosted),
             opened=OPEN,
         )
-        logs = logging_json(sys.stderr, keys=keys.texts, level=how.level)
+        logs = logging_json(
+            sys.stderr, keys=keys.texts, level=logging.WARNING if quiet() else logging.INFO
+        )
         with bound(how.host, how.port) as listening, logs:
             url = url_of(how.host, listening.getsockname()[1])
             names = ", ".join(opened.name for opened in hosted)

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import click
 
-from .completing import pipelines
-
 __all__ = ["command"]
 
 
 @click.command("serve")
-@click.argument("files", metavar="FILE…", nargs=-1, required=True, shell_complete=pipelines)
+@click.argument("files", metavar="FILE…", nargs=-1, required=True)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen.")
 @click.option("--port", default=8000, show_default=True, help="0 takes a free one.")
 @click.option(
@@ -94,16 +92,12 @@ def command(
 
     FILE is a pipeline file, or the name of a pipeline in the library; each is a model to clients,
     by the name that it gives itself. A file that changes is taken up, and one that became wrong is
-    not. Ctrl-C or SIGTERM lets what runs end; a second one does not. With -q, only what goes wrong
-    is logged.
+    not. Ctrl-C or SIGTERM lets what runs end; a second one does not.
     """
     from .budget import budget_of
     from .hosting import Hosting, Leave, serve_pipelines
-    from .voice import quiet
 
     leave = Leave(allowed, allow_unsandboxed, keys)
     limits = budget_of(budget)
-    how = Hosting(
-        host, port, key_env, running, waiting, body, grace, limits, traces, cached, leave, quiet()
-    )
+    how = Hosting(host, port, key_env, running, waiting, body, grace, limits, traces, cached, leave)
     serve_pipelines(files, how)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .completing import files
 from .errors import as_json
 from .voice import aside
 
@@ -18,7 +19,7 @@ __all__ = ["command"]
 
 
 @click.command("tune")
-@click.argument("what", metavar="FILE|BACKEND/MODEL")
+@click.argument("what", metavar="FILE|BACKEND/MODEL", shell_complete=files)
 @click.option("--model", metavar="NAME", help="Which model of FILE is tuned.")
 @click.option("--option", "options", metavar="NAME=VALUE", multiple=True, help="Of BACKEND/MODEL.")
 @click.option(
@@ -35,7 +36,7 @@ __all__ = ["command"]
 @click.option("--trials", type=click.IntRange(min=1), default=64, show_default=True)
 @click.option("--minutes", type=click.FloatRange(min=0, min_open=True), help="Begin none after.")
 @click.option("--repeats", type=click.IntRange(min=1), default=3, show_default=True)
-@click.option("--strategy", default="random", show_default=True, help="Where not all are measured.")
+@click.option("--strategy", default="tpe", show_default=True, help="Where not all are measured.")
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--out", default="profile.json", show_default=True, metavar="JSON")
 @click.option("--allow-key", "keys", metavar="VARIABLE", multiple=True, help="As for run.")

@@ -123,5 +123,7 @@ class MessageBody(Shaped):
     refusal: str | None = None
     reasoning_content: str | None = None
     annotations: Any = None
+    # Some applications say so of every turn.
+    type: Literal["text", "message"] | None = None
     audio: None = None
     function_call: None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator
@@ -66,6 +67,8 @@ class Metrics(Collector):
         for state, about in (("running", "are being answered"), ("waiting", "wait for a slot")):
             count = getattr(gate, state, 0)
             yield GaugeMetricFamily(f"polyarch_requests_{state}", f"Requests that {about}.", count)
+        tasks = len(asyncio.all_tasks())
+        yield GaugeMetricFamily("polyarch_tasks", "Tasks of the server's event loop.", tasks)
         for unit, about in _SPENT:
             family = CounterMetricFamily(f"polyarch_{unit}", about, labels=["model"])
             for name, usage in self._spent.items():

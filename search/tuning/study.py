@@ -50,7 +50,7 @@ class Tuning:
     trials: int = 64
     seconds: float | None = None
     repeats: int = 3
-    strategy: str = "random"
+    strategy: str = "tpe"
     seed: int = 0
     kept: Path | None = None
 

@@ -193,6 +193,19 @@ async def test_progress_is_told_in_comments() -> None:
     assert (closing["answer"], closing["calls"]) == ("4", 3)
 
 
+async def test_texts_of_all_steps_are_told_while_they_are_written() -> None:
+    parts = Scripted(lambda *_: Script(parts=((0.0, "It "), (0.01, "is 4"))))
+    async with hosting(pipeline(VOTED, parts)) as host:
+        told = [c async for c in host.chunks(polyarch={"progress": True, "parts": True})]
+        without = [c async for c in host.chunks(polyarch={"progress": True})]
+    wrote = [c["comment"] for c in told if c.get("comment", {}).get("what") == "wrote"]
+    for place in range(3):
+        own = [one["data"]["text"] for one in wrote if one["place"] == place]
+        assert own == ["It ", "is 4"]
+    assert {one["step"] for one in wrote} == {"drafts"}
+    assert not [c for c in without if c.get("comment", {}).get("what") == "wrote"]
+
+
 async def test_a_budget_of_the_request() -> None:
     slow = Scripted(lambda *_: Script("4", latency=30.0))
     best = {"seconds": 0.2, "on_budget": "best"}
@@ -293,7 +306,7 @@ async def test_what_is_refused(body: dict[str, Any], status: int, told: str) -> 
 async def test_a_pipeline_that_abstains() -> None:
     text = (
         "name: one\nmodels: {m: scripted/x}\n"
-        "steps: {drafts: {op: generate, n: 2}, good: {op: verify, keep_at: 1}}"
+        "steps: {draft: {op: generate}, good: {op: verify, keep_at: 1}}"
     )
     wrong = json.dumps({"reason": "no", "verdict": "wrong"})
     async with hosting(pipeline(text, says(wrong))) as host:
@@ -358,3 +371,32 @@ async def test_a_client_that_goes_stops_the_models(stream: bool) -> None:
         # What had been sent is paid for.
         assert trace.usage.calls == 3
         assert 'outcome="cancelled"} 1.0' in host.metrics.text().decode()
+
+
+async def test_a_stop_ends_what_is_being_written() -> None:
+    backend = writes((0.0, "The "), (3600.0, "answer"), last="fuse")
+    said, finishes, closing = "", [], {}
+    async with hosting(pipeline(FUSED, backend)) as host:
+        async for chunk in host.chunks():
+            for choice in chunk["choices"]:
+                said += choice["delta"].get("content", "")
+                finishes += [choice["finish_reason"]] if choice["finish_reason"] else []
+            closing = chunk.get("polyarch", closing)
+            if said == "The ":
+                host.life.stop(0.2)
+        refused = await host.post()
+    # What was told cannot be taken back: it is the beginning of an answer that did not end.
+    assert (said, finishes) == ("The ", ["length"])
+    assert "the server: it stops" in str(closing["stopped"])
+    assert (refused.status_code, refused.json()["error"]["code"]) == (503, "stopping")
+    assert refused.headers["Retry-After"] == "5"
+    assert backend.log.under_way == 0
+
+
+async def test_where_a_budget_may_end_it_nothing_is_told_too_early() -> None:
+    backend = writes((0.0, "The "), (3600.0, "answer"), last="fuse")
+    best = {"seconds": 0.3, "on_budget": "best"}
+    async with hosting(pipeline(FUSED, backend)) as host:
+        said = "".join(await texts(host, polyarch={"budget": best}))
+    # The first draft, whole, and nothing of the fused answer.
+    assert said == "so"

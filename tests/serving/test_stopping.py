@@ -15,6 +15,7 @@ from polyarch.backends.scripted import info, open_backend
 from polyarch.cli import cli
 from polyarch.server.app import Limits, app
 from polyarch.server.keys import Keys
+from polyarch.server.listen import bound
 from polyarch.server.metrics import Metrics
 from polyarch.server.models.served import ServedModel
 
@@ -139,3 +140,9 @@ def test_a_port_that_is_taken() -> None:
         port = str(taken.getsockname()[1])
         done = CliRunner().invoke(cli, ["serve-model", MODEL, "--port", port])
     assert (done.exit_code, "cannot listen at 127.0.0.1" in done.stderr) == (1, True)
+
+
+def test_replies_are_sent_at_once() -> None:
+    with bound("127.0.0.1", 0) as listening:
+        # What asyncio looks at before it sets TCP_NODELAY.
+        assert listening.proto == socket.IPPROTO_TCP

@@ -113,5 +113,5 @@ class ServedPipelines:
             finally:
                 self._accounts.remove(account)
                 await run.end()
-                self._hosted.traces.trim()
+                self._hosted.traces.settle(trace)
                 self._metrics.spent(name, ledger.spent)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeAlias
@@ -43,20 +43,19 @@ class Watch:
         """`files` are by the names of their pipelines; `every` is in seconds. `load` raises
         `PolyarchError`."""
         self._hosted = hosted
-        self._files = dict(files)
+        self._files = {name: _File(file) for name, file in files.items()}
         self._load = load
         self._metrics = metrics
         self._every = every
-        self._seen = {name: _look(file) for name, file in files.items()}
         self._task: asyncio.Task[None] | None = None
 
     async def look(self) -> None:
         """Take up every file that changed since the last look."""
-        for name, file in self._files.items():
-            seen = await asyncio.to_thread(_look, file)
-            if seen != self._seen[name]:
-                self._seen[name] = seen
-                await self._reload(name, file)
+        for name in await asyncio.to_thread(self._changed):
+            await self._reload(name, self._files[name].path)
+
+    def _changed(self) -> list[str]:
+        return [name for name, file in self._files.items() if file.changed()]
 
     async def __aenter__(self) -> Self:
         self._task = asyncio.create_task(self._keep_looking())
@@ -97,9 +96,27 @@ class Watch:
             _log.info("a changed file is served", extra={"model": name, "digest": digest})
 
 
-def _look(file: Path) -> _Look:
+class _File:
+    """A pipeline's file, and the files that it names."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._paths = _named(path, set())
+        self._seen = _look(self._paths)
+
+    def changed(self) -> bool:
+        """Whether any looks otherwise than when this was last asked. What a file names is read
+        again only then."""
+        if _look(self._paths) == self._seen:
+            return False
+        self._paths = _named(self.path, set())
+        self._seen = _look(self._paths)
+        return True
+
+
+def _look(paths: Iterable[Path]) -> _Look:
     found = set()
-    for path in _named(file, set()):
+    for path in paths:
         try:
             state = path.stat()
         except OSError:

@@ -20,6 +20,7 @@ State: TypeAlias = Literal["running", "ended", "failed", "cancelled"]
 
 _EVENT = 300
 """About what an event takes beside its texts, in characters."""
+_SMALL = (int, float, type(None))
 
 
 class Trace:
@@ -47,7 +48,10 @@ class Trace:
     def __call__(self, event: Event) -> None:
         """Take an event in."""
         self.events.append(event)
-        self.size += _EVENT + _length(event.data)
+        self.size += _EVENT
+        for value in event.data.values():
+            if not isinstance(value, _SMALL):
+                self.size += len(value) if isinstance(value, str) else _length(value)
 
     def told(self, start: int = 0) -> Sequence[Json]:
         """The events from number `start` on as JSON, without anything secret."""
@@ -62,14 +66,24 @@ class Traces:
         self._most = most
         self._characters = characters
         self._kept: OrderedDict[str, Trace] = OrderedDict()
+        self._sizes: dict[str, int] = {}
+        self._size = 0
+        """Characters of those that have ended."""
 
     def begin(self, id: str, plan: Plan) -> Trace:
         """The trace of a request that begins now."""
         trace = Trace(id, plan)
         if self._most:
             self._kept[id] = trace
-            self.trim()
+            self._forget()
         return trace
+
+    def settle(self, trace: Trace) -> None:
+        """It has ended: what it takes is known."""
+        if trace.id in self._kept:
+            self._sizes[trace.id] = trace.size
+            self._size += trace.size
+            self._forget()
 
     def get(self, id: str) -> Trace | None:
         """The trace of that request, if it is kept."""
@@ -82,27 +96,20 @@ class Traces:
     def __len__(self) -> int:
         return len(self._kept)
 
-    def trim(self) -> None:
+    def _forget(self) -> None:
         """Forget the oldest that are too many or too much."""
-        while len(self._kept) > self._most:
-            self._kept.popitem(last=False)
-        size = sum(trace.size for trace in self._kept.values())
-        while size > self._characters and self._kept:
-            _, gone = self._kept.popitem(last=False)
-            size -= gone.size
+        while len(self._kept) > self._most or self._size > self._characters:
+            id, _ = self._kept.popitem(last=False)
+            self._size -= self._sizes.pop(id, 0)
 
 
-def _length(data: Mapping[str, Json]) -> int:
-    """About how many characters there are in what an event tells."""
-    return sum(_long(value) for value in data.values())
-
-
-def _long(value: Json) -> int:
+def _length(value: Json) -> int:
+    """About how many characters there are in it."""
     match value:
         case str():
             return len(value)
         case Mapping():
-            return _length(value)
+            return sum(map(_length, value.values()))
         case None | bool() | int() | float():
             return 8
-    return sum(_long(one) for one in value)
+    return sum(map(_length, value))
