@@ -38,7 +38,7 @@ from .record import Record
 from .strategy import Setting, strategy
 from .trial import Trial, key_of, mean
 from .variants import baselines, reductions
-from .wanted import Wanted
+from .wanted import Wanted, dearest
 
 __all__ = ["Watch", "Work", "search_space"]
 
@@ -151,7 +151,8 @@ def _work(
     examiner: Examiner,
     watch: Watch,
 ) -> Work:
-    openings = Openings(space, examiner, wanted.caps)
+    caps = (*wanted.caps, *(dearest(space) if wanted.no_dearer else ()))
+    openings = Openings(space, examiner, caps)
     test = wilcoxon if wanted.pruner == "wilcoxon" else flip_test
     race = Race(wanted.aims, wanted.alpha, least=min(8, len(asked.dev)), test=test)
     engine = Engine(
@@ -159,12 +160,13 @@ def _work(
         examiner,
         openings,
         record,
-        History(wanted.aims),
+        History(wanted.aims, holes=space.holes),
         race,
         rng=Random(wanted.seed),
         most=min(len(asked.dev), wanted.most or _MOST),
         trials=wanted.trials,
-        caps=wanted.caps,
+        caps=caps,
+        no_dearer=wanted.no_dearer,
         spent=lambda: account.settle_up() if account.quiet else None,
         over=lambda: account.over,
         changed=lambda trial: watch(trial, work),
@@ -178,7 +180,7 @@ async def _searched(work: Work) -> Found:
     wanted, account = work.wanted, work.account
     try:
         account.allow(_EXPLORE)
-        setting = Setting(work.space, wanted.aims, Random(wanted.seed + 1), work.engine.price)
+        setting = Setting(work.space, wanted.aims, Random(wanted.seed + 1), work.engine)
         chosen = strategy(wanted.strategy, setting, wanted.arguments)
         try:
             why = await work.engine.explore(chosen, workers=wanted.workers, warm=wanted.warm)

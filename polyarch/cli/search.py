@@ -31,7 +31,11 @@ _BUDGET = ("calls", "tokens", "usd", "minutes")
 @click.option("--metric", metavar="NAME", help="What scores answers; the data's own if left out.")
 @click.option("--minus", metavar="UNIT=WORTH,…", help="What a call, token, … costs of the score.")
 @click.option("--least", metavar="UNIT", multiple=True, help="A cost as an objective of its own.")
-@click.option("--at-most", metavar="UNIT=LIMIT,…", help="What a question may cost on average.")
+@click.option(
+    "--at-most",
+    metavar="UNIT=LIMIT,…|default",
+    help="What a question may cost on average; default: what the space's first point costs.",
+)
 @click.option("--strategy", metavar="NAME", help="Who decides what to try. [default: frugal]")
 @click.option("--argument", metavar="NAME=VALUE", multiple=True, help="Of the strategy.")
 @click.option("--trials", type=click.IntRange(min=1), help="The most points tried.")
@@ -106,7 +110,7 @@ def command(
             metric=metric,
             minus=_numbers(minus, "--minus"),
             least=least,
-            at_most=_numbers(at_most, "--at-most"),
+            at_most=at_most if at_most == "default" else _numbers(at_most, "--at-most"),
             strategy=strategy,
             arguments=dict(_argument(one) for one in argument),
             trials=trials,
