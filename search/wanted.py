@@ -23,8 +23,8 @@ class Wanted:
     many the best are, `test` how many of the locked ones, None for all there are.
 
     `caps` is what a question may cost on average; with `no_dearer` also no more calls and no more
-    tokens than the space's first point costs on the same questions. `study` is a name within `out`, or the URL of a
-    Postgres database.
+    tokens than the space's first point costs on the same questions. `study` is a name within `out`,
+    or the URL of a Postgres database.
     """
 
     out: Path

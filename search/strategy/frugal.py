@@ -90,9 +90,7 @@ class Frugal(Strategy):
         usual = float(prices.mean()) or 1.0
         return list(found.values())[int(((opened @ own) / (prices + _FREE * usual)).argmax())]
 
-    def _hopes(
-        self, history: History, asked: Sequence[Trial], choices: Sequence[Choice]
-    ) -> Matrix:
+    def _hopes(self, history: History, asked: Sequence[Trial], choices: Sequence[Choice]) -> Matrix:
         """The expected improvement of points, less where such points cost more than they may."""
         allowed = [t for t in asked if t.state != "costly"] or asked
         belief = history.belief(self.aims[0]) if len(self.aims) == 1 else None
