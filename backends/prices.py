@@ -14,9 +14,12 @@ from typing import Any
 
 from ..compiler.model import Capability, Price
 
-__all__ = ["Listed", "listed"]
+__all__ = ["Listed", "listed", "listing"]
 
 _FILE = "model_prices_and_context_window_backup.json"
+
+_MODES = frozenset({"chat", "completion", "embedding", "responses"})
+"""Of models that can be asked here; the table has others, for images and speech."""
 
 _FEATURES: Mapping[str, Capability] = {
     "supports_assistant_prefill": Capability.CONTINUATION,
@@ -59,6 +62,12 @@ def listed(name: str) -> Listed | None:
         if _is(entry["litellm_provider"], provider):
             return _read(entry)
     return None
+
+
+def listing() -> Mapping[str, Listed]:
+    """All models of the table by litellm's names for them; none if litellm is not installed."""
+    table = json.loads(_table() or "{}")
+    return {name: _read(entry) for name, entry in table.items() if entry.get("mode") in _MODES}
 
 
 def _is(told: str, provider: str) -> bool:

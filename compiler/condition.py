@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from .answers import AnswerKind
 from .op import Flow, Mismatch
-from .values import Candidate
+from .values import CUT, Candidate
 
 __all__ = ["Condition"]
 
@@ -37,6 +37,8 @@ class Condition(BaseModel):
     """There are at least so many candidates."""
     unchanged: bool = False
     """The answers are those of the turn before, in the same order. In a loop only."""
+    ended: bool = False
+    """No candidate was cut short: each ended by itself."""
     says: tuple[str, ...] = ()
     """The first candidate's text names one of these words."""
     among: tuple[str, ...] = ()
@@ -52,8 +54,8 @@ class Condition(BaseModel):
             raise ValueError("`every` is for a score")
         if self.among and not set(self.says) <= set(self.among):
             raise ValueError("`says` must be some of `among`")
-        parts = (self.agree, self.score, self.candidates, self.unchanged or None, self.says or None)
-        if all(part is None for part in parts):
+        parts = (self.agree, self.score, self.candidates, self.unchanged, self.ended, self.says)
+        if not any(parts):
             raise ValueError("a condition says something: agree, score, candidates, unchanged …")
         return self
 
@@ -74,6 +76,7 @@ class Condition(BaseModel):
             and (self.agree is None or _agreement(kind, now) >= self.agree - _ROUNDING)
             and (self.score is None or self._bounded(now))
             and (not self.unchanged or _same(kind, now, before))
+            and (not self.ended or all(one.finish != CUT for one in now))
             and (not self.says or _named(now[0].text, self.among or self.says) in self.says)
         )
 

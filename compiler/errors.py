@@ -154,9 +154,17 @@ class MissingPackage(PolyarchError):
 
 
 class InputError(PolyarchError):
-    """A question, data file or argument cannot be used as it is."""
+    """A question, data file or argument cannot be used as it is.
+
+    `file` and `line` say where, if it stands in a file; the message says it, too.
+    """
 
     code = "input"
+
+    def __init__(self, message: str = "", *, file: str | None = None, line: int | None = None):
+        self.file = file
+        self.line = line
+        super().__init__(message)
 
 
 class VersionMismatch(PolyarchError):

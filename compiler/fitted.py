@@ -7,7 +7,17 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
-__all__ = ["Data", "Fitted", "Router", "Threshold", "Weights", "fitted"]
+__all__ = [
+    "Artefact",
+    "Data",
+    "Fitted",
+    "Router",
+    "Stopping",
+    "Table",
+    "Threshold",
+    "Weights",
+    "fitted",
+]
 
 _Finite = Annotated[float, Field(allow_inf_nan=False)]
 
@@ -71,6 +81,37 @@ class Threshold(Fitted):
     """The share of the data that was answered."""
 
 
+class Stopping(Fitted):
+    """The score from which on another draw is not worth its cost: what it brings on average beyond
+    that is `cost`, where a right answer is worth 1."""
+
+    fitted: Literal["stopping"] = "stopping"
+    score: str
+    at_least: _Finite
+    cost: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    value: _Finite
+    """The chance of being right at which to stop."""
+
+
+class Table(Fitted):
+    """Which case answers best, by what `draws` draws say: by how many of them agree, as `k/n`, or
+    by their answers, in order with `|` between and nothing for *no answer*."""
+
+    fitted: Literal["table"] = "table"
+    by: Literal["agreement", "answers"]
+    draws: Annotated[int, Field(ge=1)]
+    cases: tuple[str, ...]
+    table: Mapping[str, str]
+    otherwise: str
+    """The case for what was seen too seldom."""
+
+    @model_validator(mode="after")
+    def _names_cases(self) -> Table:
+        if unknown := {*self.table.values(), self.otherwise} - set(self.cases):
+            raise ValueError(f"no case {sorted(unknown)[0]!r} among {', '.join(self.cases)}")
+        return self
+
+
 class Router(Fitted):
     """The chance that a question needs the second of two cases: a logistic regression on hashed
     n-grams of words and on lengths. Above `threshold` it goes there."""
@@ -84,10 +125,12 @@ class Router(Fitted):
     threshold: _Finite
 
 
-_Any: TypeAlias = Annotated[Weights | Threshold | Router, Field(discriminator="fitted")]
-_ADAPTER: TypeAdapter[Weights | Threshold | Router] = TypeAdapter(_Any)
+Artefact: TypeAlias = Weights | Threshold | Stopping | Table | Router
+"""Anything fitted."""
+
+_ADAPTER: TypeAdapter[Artefact] = TypeAdapter(Annotated[Artefact, Field(discriminator="fitted")])
 
 
-def fitted(text: str | bytes) -> Weights | Threshold | Router:
+def fitted(text: str | bytes) -> Artefact:
     """The artefact that a file holds. Raises `ValidationError`."""
     return _ADAPTER.validate_json(text)

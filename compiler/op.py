@@ -369,6 +369,9 @@ class Op(BaseModel):
     effect: ClassVar[Effect] = "pure"
     """pure: the same input gives the same output, at no cost. samples: asks a model.
     acts: does something outside."""
+    verbatim: ClassVar[bool] = False
+    """Whether the text of each candidate is that of the one reply it is drawn from, so that it can
+    be shown while it is written."""
 
     @abstractmethod
     def flow(self, given: Flow) -> Flow:
@@ -440,13 +443,17 @@ class Asking(Op):
     model: ModelName | None = None
     """Who is asked. May be left out when the pipeline names one model."""
     temperature: Annotated[float, Field(ge=0, le=5)] | None = None
+    """The model's own if left out; so are the four after it."""
     top_p: Annotated[float, Field(gt=0, le=1)] | None = None
+    """Draw from the likeliest tokens that together have this probability."""
     top_k: Annotated[int, Field(ge=0)] | None = None
+    """Draw from so many of the likeliest tokens; 0 for all."""
     max_tokens: Annotated[int, Field(ge=1)] | None = None
     """Bound on a completion, in tokens."""
     thinking: Annotated[int, Field(ge=0)] | None = None
     """Bound on the reasoning before a completion, in tokens, on top of `max_tokens`."""
     stop: tuple[str, ...] = ()
+    """Texts at which a completion ends."""
     prompt: str | None = None
     """Overrides the operator's prompt; `{file: path}` reads it from beside the pipeline."""
 
@@ -499,8 +506,11 @@ class Source(Asking):
     """An operator that draws candidates from the question alone.
 
     Its draws are numbered from 0; those of one group share prompt, model and parameters, so they
-    may be asked for in one request.
+    may be asked for in one request. There is one asking for each group.
     """
+
+    varies: ClassVar[bool] = False
+    """Whether its groups are asked differently although their askings are alike."""
 
     @abstractmethod
     def groups(self) -> tuple[range, ...]:

@@ -18,6 +18,7 @@ from .values import Json
 
 __all__ = [
     "BackendModule",
+    "BrokenPlugin",
     "NameClash",
     "backend",
     "backend_names",
@@ -25,16 +26,23 @@ __all__ = [
     "offers",
     "operator",
     "operator_names",
+    "settings",
 ]
 
 _PACKAGE = __name__.rsplit(".", 2)[0]
-_NOT_BACKENDS = frozenset({"apart", "base", "likeliest", "prices", "settings", "words"})
+_NOT_BACKENDS = frozenset({"apart", "base", "likeliest", "prices", "recorded", "settings", "words"})
 
 
 class NameClash(PolyarchError):
     """Two distributions offer an operator or backend of the same name."""
 
     code = "name-clash"
+
+
+class BrokenPlugin(PolyarchError):
+    """Another distribution offers an operator or backend that cannot be used."""
+
+    code = "broken-plugin"
 
 
 class BackendModule(Protocol):
@@ -50,7 +58,8 @@ class BackendModule(Protocol):
         """A `Backend` for the model, ready to be asked."""
 
     # And, if it offers more than a chat: `OFFERS`, the capabilities that all its models have, and
-    # `BY_OPTION: Mapping[Capability, str]`, those that have to be asked for, and how.
+    # `BY_OPTION: Mapping[Capability, str]`, those that have to be asked for, and how. `SETTINGS`,
+    # where it runs models itself: see `settings`.
 
 
 @cache
@@ -67,23 +76,43 @@ def backend_names() -> tuple[str, ...]:
 
 @cache
 def operator(name: str) -> type[Op]:
-    """The operator of that name. Raises KeyError if there is none."""
+    """The operator of that name. Raises KeyError if there is none, `BrokenPlugin`."""
     entry = _found("ops")[name]
     if entry is not None:
-        return cast(type[Op], entry.load())
+        found = _loaded(entry)
+        if not (isinstance(found, type) and issubclass(found, Op)):
+            raise BrokenPlugin(f"{_offered(entry)} is no subclass of Source, Each or All")
+        return found
     module = importlib.import_module(f"{_PACKAGE}.ops.{name}")
     return cast(type[Op], getattr(module, "".join(p.title() for p in name.split("_"))))
 
 
 @cache
 def backend(name: str) -> BackendModule:
-    """The module of the backend of that name. Raises KeyError if there is none."""
+    """The module of the backend of that name. Raises KeyError if there is none, `BrokenPlugin`."""
     entry = _found("backends")[name]
     if entry is not None:
-        return cast(BackendModule, entry.load())
+        found = _loaded(entry)
+        if not (hasattr(found, "info") and hasattr(found, "open_backend")):
+            raise BrokenPlugin(f"{_offered(entry)} is no module with info and open_backend")
+        return cast(BackendModule, found)
     if name in _NOT_BACKENDS:
         raise KeyError(name)
     return cast(BackendModule, importlib.import_module(f"{_PACKAGE}.backends.{name}"))
+
+
+def _loaded(entry: EntryPoint) -> object:
+    try:
+        found: object = entry.load()
+    except (ImportError, AttributeError, SyntaxError) as error:
+        raise BrokenPlugin(f"{_offered(entry)} cannot be loaded: {error}") from error
+    return found
+
+
+def _offered(entry: EntryPoint) -> str:
+    """An entry point in words: what it is called, and who offers it."""
+    owner = "an unknown package" if entry.dist is None else entry.dist.name
+    return f"{entry.name!r}, which {owner} offers as {entry.value},"
 
 
 @cache
@@ -102,6 +131,13 @@ def _found(folder: str) -> Mapping[str, EntryPoint | None]:
                 f"{found[entry.name] or 'polyarch itself'}; one of them must be renamed"
             )
         found[entry.name] = entry
+    return found
+
+
+def settings(name: str) -> Mapping[str, tuple[Json, ...]]:
+    """What decides how fast the models of a backend are, with values worth trying: its module's
+    `SETTINGS`, options by name with dots, and `env.` before variables of the environment."""
+    found: Mapping[str, tuple[Json, ...]] = getattr(backend(name), "SETTINGS", {})
     return found
 
 

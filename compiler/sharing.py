@@ -70,7 +70,8 @@ def sharing(graph: Graph, question: Amount) -> dict[str, Share]:
         segments = one.segments(one.template)
         route = prefixes.route(one.model, segments)
         sent = one.requests * sum(segment.tokens for segment in segments)
-        own = Share(sent, prefixes.new(route))
+        # Of requests that may not be made, less is sent than would be new.
+        own = Share(sent, min(sent, prefixes.new(route)))
         shares[one.step] = shares.get(one.step, Share()) + own
         prefixes.add(route)
     return shares

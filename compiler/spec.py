@@ -38,7 +38,9 @@ class PriceSpec(_Frozen):
 
     prompt: Annotated[float, Field(ge=0)] = 0.0
     completion: Annotated[float, Field(ge=0)] = 0.0
+    """Reasoning included."""
     cached: Annotated[float, Field(ge=0)] | None = None
+    """Of prompt tokens that the provider had in its cache; the prompt's price if left out."""
 
     def price(self) -> Price:
         """The same as a plain value."""
@@ -55,16 +57,23 @@ class ModelSpec(_Frozen):
     model: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*/.+$")]
     """The backend's name, a slash, and the model's name there."""
     temperature: Annotated[float, Field(ge=0, le=5)] | None = None
+    """Of steps that do not say; so are the four after it."""
     top_p: Annotated[float, Field(gt=0, le=1)] | None = None
+    """Draw from the likeliest tokens that together have this probability."""
     top_k: Annotated[int, Field(ge=0)] | None = None
+    """Draw from so many of the likeliest tokens; 0 for all."""
     max_tokens: Annotated[int, Field(ge=1)] | None = None
+    """Bound on a completion, in tokens; the backend's own if left out."""
     thinking: Annotated[int, Field(ge=0)] | None = None
     """Most tokens of reasoning before a reply, on top of `max_tokens`."""
     stop: tuple[str, ...] = ()
+    """Texts at which a completion ends."""
     concurrency: Annotated[int, Field(ge=1)] | Literal["adaptive"] | None = None
     """Requests under way at once, over all questions; `adaptive`: what the endpoint bears."""
     requests_per_minute: Annotated[int, Field(ge=1)] | None = None
+    """The most requests begun in a minute."""
     tokens_per_minute: Annotated[int, Field(ge=1)] | None = None
+    """The most tokens asked for in a minute, prompts included."""
     timeout: Annotated[float, Field(gt=0)] | None = None
     """Seconds that one request may take."""
     retries: Annotated[int, Field(ge=0)] = 4
@@ -77,12 +86,15 @@ class ModelSpec(_Frozen):
     max_draws: Annotated[int, Field(ge=1)] | None = None
     """Most draws in one request."""
     price: PriceSpec | None = None
+    """What a million tokens cost, where the backend's table does not know or is wrong."""
     cache: bool = True
     """Whether replies may be kept in a cache; off keeps prompts with secrets out of it."""
     shape: Annotated[ShapeSpec, BeforeValidator(as_shape)] | None = None
     """The model's architecture, for planning GPUs, where it does not follow from its name."""
     options: Mapping[str, Any] = Field(default_factory=dict)
     """Handed to the backend as they are; it checks them."""
+    profile: str | None = None
+    """A file beside the pipeline that `polyarch tune` wrote: options, under those written here."""
 
     @property
     def backend(self) -> str:
@@ -99,9 +111,11 @@ class Limits(_Frozen):
     """Hard limits for one question. One left out does not bind."""
 
     calls: Annotated[int, Field(ge=1)] | None = None
+    """Completions asked for."""
     tokens: Annotated[int, Field(ge=1)] | None = None
     """Prompt and completion together."""
     usd: Annotated[float, Field(gt=0)] | None = None
+    """Dollars."""
     seconds: Annotated[float, Field(gt=0)] | None = None
     """From the first request on."""
 
@@ -156,7 +170,9 @@ class QuestionSpec(_Frozen):
     """What a question of this pipeline is: a text, a chat, or a record with these fields."""
 
     kind: Literal["text", "chat", "record"] = "text"
+    """The same in one word: `question: chat`."""
     fields: tuple[str, ...] = ()
+    """The names of a record's fields, which prompts may name."""
     text: str | None = None
     """For a record: the template that makes it one text, naming `{field}`s."""
 
@@ -171,7 +187,9 @@ class OutputSpec(_Frozen):
     """Which step is the result, and how many candidates it may hold."""
 
     from_: Annotated[str, Field(alias="from")]
+    """The step; the same in one word: `output: best`."""
     keep: Annotated[int, Field(ge=1)] = 1
+    """The most candidates that come out."""
 
 
 def _output(value: object) -> object:
@@ -182,25 +200,34 @@ class Spec(_Frozen):
     """A pipeline file, as written."""
 
     version: Literal[1] = 1
+    """The version of the language."""
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+    """Lower case, digits and underscores."""
     about: str = ""
+    """What it does, in a line."""
     source: str = ""
     """The paper or system that the pipeline follows."""
     question: Annotated[QuestionSpec, BeforeValidator(_question)] = QuestionSpec()
+    """What it is asked."""
     models: Mapping[str, Annotated[ModelSpec, BeforeValidator(_named)]] = Field(
         default_factory=dict
     )
+    """The models that steps may name; backend/model alone, or with what it is asked with."""
     tools: Mapping[ToolName, ToolSpec] = Field(default_factory=dict)
     """The tools that steps may name."""
     answer: str | Mapping[str, Any] = "text"
+    """How an answer is read out of a text: a word, or a word with its options."""
     layout: Layout = "prefix"
     """The order of the paragraphs in the operators' own prompts: the one that lets requests share
     the longest prefix, or as written. A `prompt:` stays as it is."""
     budget: Budget = Budget()
+    """Hard limits for one question."""
     budgets: Mapping[str, Allowance] = Field(default_factory=dict)
     """Accounts that steps share: a step names its own with `budget:`."""
     steps: Annotated[Mapping[str, Mapping[str, Any]], Field(min_length=1)]
+    """The steps by name, each reading those written before it."""
     output: Annotated[OutputSpec, BeforeValidator(_output)] | None = None
+    """The step that is the result; the last one if left out."""
 
 
 STEP_KEYS = ("op", "from", "on_failure", "budget")

@@ -10,6 +10,7 @@ from typing import TypeAlias
 from .answers import Answer
 
 __all__ = [
+    "CUT",
     "NOTHING",
     "Candidate",
     "Content",
@@ -27,6 +28,9 @@ __all__ = [
 ]
 
 Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
+
+CUT = "length"
+"""The `finish` of a text that was cut short."""
 
 NOTHING: Mapping[str, Json] = MappingProxyType({})
 """An empty mapping that nobody can fill."""

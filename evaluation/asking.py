@@ -16,6 +16,7 @@ from ..compiler.errors import (
 )
 from ..compiler.plan import Plan
 from ..compiler.values import Json, Question
+from ..runtime.events import Listener
 from ..runtime.ledger import BATCH, Ledger
 from ..runtime.questions import Asked, as_question
 from ..runtime.result import Result
@@ -51,6 +52,7 @@ class Contender:
     metrics: Mapping[str, Metric]
     candidates: bool = True
     journal: Store | None = None
+    listeners: tuple[Listener, ...] = ()
     answering: frozenset[str] = field(init=False)
     """The steps whose candidates answer the item itself."""
 
@@ -77,6 +79,7 @@ async def ask(contender: Contender, task: Task, account: Ledger) -> Record:
             batch=account,
             keep_going=True,
             journal=contender.journal,
+            listeners=contender.listeners,
         )
     except BudgetExhausted as error:
         if error.account == BATCH:

@@ -12,7 +12,7 @@ from ..compiler.errors import InputError
 from ..compiler.values import Json
 from .record import Record, from_line, to_line
 
-__all__ = ["OutFile", "open_out", "read_out"]
+__all__ = ["OutFile", "is_records", "open_out", "read_out"]
 
 _HEAD = "evaluation"
 
@@ -68,6 +68,20 @@ def read_out(path: Path) -> tuple[Mapping[str, Json], tuple[Record, ...]]:
         raise InputError(f"{path}: {error.strerror or error}") from error
     except ValueError as error:
         raise InputError(f"{path} holds no records of an evaluation") from error
+
+
+def is_records(path: Path) -> bool:
+    """Whether a file is one of records, by its first line. Raises `InputError` for none."""
+    try:
+        if path.is_dir():
+            return False
+        with path.open("rb") as lines:
+            head = json.loads(next(lines, b"null"))
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror or error}") from error
+    except ValueError:
+        return False
+    return isinstance(head, dict) and _HEAD in head
 
 
 def _records(lines: Iterator[bytes] | BinaryIO, path: Path) -> Iterator[Record]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Protocol, TypeAlias
 
 from ..compiler.errors import BudgetExhausted, InputError
@@ -16,6 +17,7 @@ from ..compiler.spec import Budget
 from ..compiler.unpriced import refuse_dollars
 from ..compiler.values import Json, Usage, total
 from ..runtime.cache import Cache
+from ..runtime.events import Listener
 from ..runtime.ledger import BATCH, Ledger
 from ..runtime.ordered import in_order
 from ..runtime.session import Session
@@ -23,7 +25,7 @@ from ..runtime.store import Store
 from .asking import Contender, Task, ask
 from .data.dataset import Dataset
 from .judges.null import null_score
-from .metrics.named import metric as named
+from .metrics.chosen import metrics_of
 from .metrics.score import Metric, Opened
 from .outfile import OutFile, open_out
 from .record import Record
@@ -41,6 +43,9 @@ class Opens(Protocol):
     def session(self, *, stores: Iterable[Store] = ()) -> Session:
         """A session of its own. `stores` hold replies that need not be asked for."""
 
+
+NOBODY: Mapping[str, Iterable[Listener]] = MappingProxyType({})
+"""No listeners for any pipeline."""
 
 Heard: TypeAlias = Callable[[Record], None]
 """Is told every record as it is there."""
@@ -83,6 +88,7 @@ async def evaluate(
     stores: Iterable[Store] = (),
     candidates: bool = True,
     null: int = 0,
+    listeners: Mapping[str, Iterable[Listener]] = NOBODY,
 ) -> Evaluation:
     """Ask every pipeline every item with every seed, and score the answers.
 
@@ -92,7 +98,8 @@ async def evaluate(
     ends with the records that there are. An item that fails is a record with its error. `stores`
     keep replies for all pipelines: with one, equal requests of several are the same draws.
     `candidates` says whether those of all steps are scored beside the result. A judge is also given
-    one constant answer to `null` of the items, which it should not prefer.
+    one constant answer to `null` of the items, which it should not prefer. `listeners`, by the
+    names of the pipelines, are told every event of their runs.
 
     Raises `InputError`, `PlanRefused`, `MissingPackage`, `SandboxFailed`.
     """
@@ -100,7 +107,7 @@ async def evaluate(
         raise InputError(
             "an evaluation has a pipeline, an item and a seed at least, each seed once"
         )
-    metrics, told = _metrics(data, metric)
+    metrics, told = metrics_of(data, metric)
     asked = _Asked(pipelines, data, metrics, told, tuple(seeds), candidates)
     account = _account(asked, budget)
     async with AsyncExitStack() as opened:
@@ -109,7 +116,7 @@ async def evaluate(
         for each in dict.fromkeys(metrics.values()):
             if isinstance(each, Opened):
                 await opened.enter_async_context(each.opened(account))
-        contenders = await _contenders(asked, opened, tuple(stores), out)
+        contenders = await _contenders(asked, opened, tuple(stores), out, listeners)
         checked = await _null(data, metrics, null)
         records, stopped = await _answered(asked, contenders, account, kept, concurrency, progress)
     if out is not None and not stopped and not any(record.error for record in records):
@@ -214,22 +221,6 @@ async def _each(tasks: Iterator[Task]) -> AsyncGenerator[Task, None]:
         yield task
 
 
-def _metrics(
-    data: Dataset, given: str | Mapping[str, Any] | Metric | None
-) -> tuple[Mapping[str, Metric], str]:
-    """The metric of every name that items give, and what to call them together."""
-    names = sorted({item.metric or data.metric for item in data.items})
-    if given is not None:
-        one = named(given) if isinstance(given, str | Mapping) else given
-        told = given if isinstance(given, str) else repr(one)
-        return dict.fromkeys({item.metric for item in data.items}, one), told
-    if "" in names:
-        raise InputError(f"{data.name} names no metric; say which with --metric")
-    made = {name: named(name) for name in names}
-    by_item = {item.metric: made[item.metric or data.metric] for item in data.items}
-    return by_item, ", ".join(names)
-
-
 def _account(asked: _Asked, budget: Budget | None) -> Ledger:
     if budget is not None:
         for made in asked.plans.values():
@@ -238,7 +229,11 @@ def _account(asked: _Asked, budget: Budget | None) -> Ledger:
 
 
 async def _contenders(
-    asked: _Asked, opened: AsyncExitStack, stores: tuple[Store, ...], out: Path | None
+    asked: _Asked,
+    opened: AsyncExitStack,
+    stores: tuple[Store, ...],
+    out: Path | None,
+    listeners: Mapping[str, Iterable[Listener]],
 ) -> Mapping[str, Contender]:
     made: dict[str, Contender] = {}
     journals: Sequence[Path | None] = _journals(asked, out) or [None] * len(asked.pipelines)
@@ -255,7 +250,8 @@ async def _contenders(
             cache = Cache(path)
             opened.callback(cache.close)
             journal = Store(cache, paid=True)
-        made[name] = Contender(name, session, asked.metrics, scored, journal)
+        heard = tuple(listeners.get(name, ()))
+        made[name] = Contender(name, session, asked.metrics, scored, journal, heard)
     return made
 
 

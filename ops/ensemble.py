@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import accumulate, pairwise
-from typing import Annotated, ClassVar, Self
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from ..compiler.model import Capability
 from ..compiler.op import (
@@ -56,9 +56,15 @@ class Ensemble(Source):
     """Who draws, in this order."""
     n: Annotated[int, Field(ge=1)] = 1
     """How many draws of each member that does not say."""
-    logprobs: bool = False
+    logprobs: bool | Literal["prefer"] = False
     """Whether the draws of each member that does not say are scored by the probabilities of their
-    tokens."""
+    tokens; `prefer`: where they are told."""
+
+    @model_validator(mode="after")
+    def _members_are_the_change(self) -> Self:
+        if any(member.temperatures or member.prompts for member in self.members):
+            raise ValueError("a member with other settings is another member")
+        return self
 
     def askings(self) -> tuple[Asking, ...]:
         return self._drawing()
@@ -110,6 +116,7 @@ class Ensemble(Source):
         return tuple(map(self._filled, self.members))
 
     def _filled(self, member: Generate) -> Generate:
-        own = {name: getattr(self, name) for name in Generate.model_fields}
+        shared = Generate.model_fields.keys() & type(self).model_fields.keys()
+        own = {name: getattr(self, name) for name in shared}
         given = member.model_fields_set
         return member.model_copy(update={k: v for k, v in own.items() if k not in given})

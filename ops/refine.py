@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import ClassVar, Self
+
+from pydantic import model_validator
 
 from ..compiler.op import Amount, Asking, Calls, Context, Each, Flow, Shown
 from ..compiler.values import Candidate, Purpose
 from ._asks import answering, completion
 
-__all__ = ["NO_CRITIQUE", "PROMPT", "Refine"]
+__all__ = ["NO_ANSWER", "NO_CRITIQUE", "PROMPT", "Refine"]
 
 PROMPT = """\
 Here are a question, an answer to it, and a critique of the answer.
@@ -28,6 +30,9 @@ critique where it is mistaken. Write a complete answer that stands on its own, i
 the question asks for; mention neither the earlier answer nor the critique."""
 """Asks for a better answer."""
 
+NO_ANSWER = "(none)"
+"""Stands for the answer of a candidate that has none."""
+
 NO_CRITIQUE = "None was given. Look for mistakes yourself before you answer."
 """Stands for the critique of a candidate that carries none."""
 
@@ -39,14 +44,23 @@ class Refine(Asking, Each):
     That answer is a new candidate, numbered as the old one and naming it as its parent; it
     inherits no scores and no notes, since they were about another text. The system messages and
     images of the question go along. Nothing is parsed but the answer, by the pipeline's `answer:`.
+    A prompt must show the candidate, or its `{answer}` alone: then that is a hint for a new draw,
+    and a loop of such turns takes the answers' distribution where hints lead it.
 
-    Self-Refine (Madaan et al., 2023).
+    Self-Refine (Madaan et al., 2023); with hints, Hint Marginalization (Pal et al., 2024).
     """
 
-    variables: ClassVar[frozenset[str]] = frozenset({"question", "candidate", "critique"})
-    required: ClassVar[frozenset[str]] = frozenset({"candidate"})
+    variables: ClassVar[frozenset[str]] = frozenset({"question", "candidate", "critique", "answer"})
     default_prompt: ClassVar[str] = PROMPT
     movable: ClassVar[bool] = True
+    verbatim: ClassVar[bool] = True
+
+    @model_validator(mode="after")
+    def _shows_something(self) -> Self:
+        shown = ("{candidate}", "{answer}")
+        if self.prompt is not None and not any(name in self.prompt for name in shown):
+            raise ValueError("a prompt shows the {candidate}, or its {answer}")
+        return self
 
     def flow(self, given: Flow) -> Flow:
         return Flow(given.count, tokens=completion(self), question=given.question)
@@ -55,7 +69,8 @@ class Refine(Asking, Each):
         return (self.prices(given, given.count, shown=Amount(1, 1)),)
 
     def shows(self, given: Flow) -> Mapping[str, Shown]:
-        return {"candidate": Shown(given.count.high), "critique": Shown(1, what="notes")}
+        each = Shown(given.count.high)
+        return {"candidate": each, "answer": each, "critique": Shown(1, what="notes")}
 
     def roles(self) -> frozenset[str]:
         return frozenset({"revise"})
@@ -63,7 +78,12 @@ class Refine(Asking, Each):
     async def one(self, ctx: Context, candidate: Candidate) -> Candidate | None:
         critique = candidate.notes.get("critique")
         given = () if critique is None else (str(critique),)
-        text = ctx.fill(self, candidate=candidate.text, critique=given[0] if given else NO_CRITIQUE)
+        text = ctx.fill(
+            self,
+            candidate=candidate.text,
+            answer=NO_ANSWER if candidate.answer is None else candidate.answer.text,
+            critique=given[0] if given else NO_CRITIQUE,
+        )
         index = candidate.origin.index
         purpose = Purpose("revise", ctx.question.text, (candidate.text, *given))
         messages = answering(ctx.question, text)

@@ -1,197 +1,204 @@
-"""Score each candidate by a reward model, by its probability, or by that of a verdict."""
+"""Score each candidate: by a reward model, by probabilities of tokens, by a judge."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from math import exp, fsum, isfinite, pow
-from typing import Annotated, ClassVar, Literal, Self
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from ..compiler.model import Capability
-from ..compiler.op import Amount, Asking, Calls, Context, Each, Flow, Reply, Wishes
-from ..compiler.values import Candidate, Message, Purpose, TokenLogprob
-from ._asks import answering
+from ..compiler.op import Asking, Calls, Context, Each, Flow
+from ..compiler.values import Candidate
+from ._asks import Said
+from ._score import Method
+from ._score_forms import Checklist, Grade
+from ._score_told import (
+    VERDICT,
+    AnswerProbability,
+    Certainty,
+    Channel,
+    Logprob,
+    Margin,
+    Reward,
+    Verdict,
+)
 
-__all__ = ["PROMPT", "Score"]
+__all__ = ["Score"]
 
-PROMPT = """\
-Here are a question and an answer that someone gave to it.
+_METHODS: Mapping[str, Method] = MappingProxyType(
+    {
+        "reward": Reward(),
+        "logprob": Logprob(),
+        "answer": AnswerProbability(),
+        "margin": Margin(),
+        "certainty": Certainty(),
+        "channel": Channel(),
+        "verdict": Verdict(),
+        "grade": Grade(),
+        "checklist": Checklist(),
+    }
+)
 
-### Question
-{question}
+_SOME = frozenset[str]().union(*(method.takes for method in _METHODS.values()))
+"""Arguments that not every method takes."""
 
-### Answer
-{candidate}
-
-Is the answer right? Reply with one word and nothing else: Yes or No."""
-"""Asks for a verdict of one token."""
-
-_ALTERNATIVES = 5
-"""So many of the likeliest tokens are told by every server that tells any."""
-
-_NEEDS = {
-    "reward": frozenset({Capability.REWARD}),
-    "logprob": frozenset({Capability.PROMPT_LOGPROBS, Capability.CONTINUATION}),
-    "verdict": frozenset({Capability.LOGPROBS}),
-}
+_ONE_TOKEN: Mapping[str, float] = MappingProxyType(
+    {"temperature": 1.0, "top_p": 1.0, "top_k": 0, "max_tokens": 1}
+)
+"""What is asked of a model that tells numbers and writes nothing."""
 
 
 class Score(Asking, Each):
-    """Score each candidate by a reward model, by its probability, or by that of a verdict.
+    """Score each candidate: by a reward model, by probabilities of tokens, by a judge.
 
     Asks once about each candidate as it arrives, and adds a score named as its method, or as
-    `into` says. Three methods:
+    `into` says. What a backend tells, with natural logarithms:
 
     - `reward`: what the reward model `model` gives the question's chat with the candidate as its
       reply. Unbounded, and comparable within one model only.
-    - `logprob`: the log probability (natural logarithm) that `model` gives the candidate's text as
-      the reply to the question: the sum over its tokens, divided by their number to the power of
-      `length_exponent`. Never above 0. A token that the text shares with what stands before it
-      counts whole.
+    - `logprob`: the log probability that `model` gives the candidate's text as the reply to the
+      question: the sum over its tokens, divided by their number to the power of `length_exponent`.
+      Never above 0. A token that the text shares with what stands before it counts whole.
+    - `answer`: the same of the answer's tokens alone, given all before them: the fewest at the last
+      place where the text gives its answer. Without an answer nobody is asked, and there is none.
+    - `margin`: the mean, over the answer's tokens, of the probability of the likeliest token less
+      that of the next. Between 0 and 1.
+    - `certainty`: the mean, over the text's tokens, of KL(uniform, p), with p the distribution over
+      the `alternatives` likeliest tokens, made to add up to 1; what lies behind them is not told.
+    - `channel`: the log probability of the question as the reply to `prompt`, which shows the
+      candidate; with `length_exponent`.
     - `verdict`: the probability of Yes against No as the first token of the verdict that `prompt`
       asks for: P(yes) / (P(yes) + P(no)), each summed over the spellings among the five likeliest
       tokens. Between 0 and 1, so it can weigh votes.
 
-    With `prompt`, `reward` and `logprob` take the filled prompt for the question, as `generate`
-    does. Probabilities are read at temperature 1. What cannot be read (no reward, a token without a
-    probability, tokens that do not make up the text, neither yes nor no among the likeliest) is
-    counted as unreadable and never 0: the candidate carries no such score. With `keep_at`,
-    candidates below it, or without a score, are dropped.
+    What a judge says, between 0 and 1:
+
+    - `grade`: a grade from 0 to 10, over 10.
+    - `checklist`: the share of the points of `checklist` that it meets; without any, the judge
+      writes `most` of them at most, once for the question. The note `checklist` says which.
+
+    With `prompt`, all but the last three and `channel` take the filled prompt for the question, as
+    `generate` does. Probabilities are read at temperature 1. What cannot be read (no reward, a
+    token without a probability, tokens that do not make up the text, neither yes nor no among the
+    likeliest; of a judge, after one repair turn) is counted as unreadable and never 0: the
+    candidate carries no such score. With `keep_at`, candidates below it, or without a score, are
+    dropped.
 
     A reward model that picks among samples: Training Verifiers to Solve Math Word Problems (Cobbe
-    et al., 2021); the probability of a verdict: Generative Verifiers (Zhang et al., 2024).
+    et al., 2021); the probability of a verdict: Generative Verifiers (Zhang et al., 2024);
+    `certainty`: Scalable Best-of-N Selection via Self-Certainty (Kang et al., 2025), over the whole
+    vocabulary there; `margin`: Chain-of-Thought Reasoning Without Prompting (Wang and Zhou, 2024);
+    `answer`: Is That Your Final Answer? (Jurayj et al., 2025); `channel`: Internet-augmented
+    language models (Lazaridou et al., 2022).
     """
 
-    variables: ClassVar[frozenset[str]] = frozenset({"question", "candidate"})
-    default_prompt: ClassVar[str] = PROMPT
+    variables: ClassVar[frozenset[str]] = frozenset({"question", "candidate", "checklist"})
+    default_prompt: ClassVar[str] = VERDICT
 
-    by: Literal["reward", "logprob", "verdict"]
+    by: Literal[
+        "reward",
+        "logprob",
+        "answer",
+        "margin",
+        "certainty",
+        "channel",
+        "verdict",
+        "grade",
+        "checklist",
+    ]
     """What gives the score."""
     length_exponent: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.0
-    """For `logprob`: 1 is the mean over the tokens, 0 their sum."""
+    """For `logprob`, `answer` and `channel`: 1 is the mean over the tokens, 0 their sum."""
+    alternatives: Annotated[int, Field(ge=2)] = 20
+    """For `certainty`: of how many of the likeliest tokens; vLLM tells 20 at most by default."""
+    checklist: tuple[Said, ...] = ()
+    """For `checklist`: its points; without any, the judge writes them."""
+    most: Annotated[int, Field(ge=1, le=64)] = 8
+    """For `checklist`: the most points that the judge may write."""
     into: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")] | None = None
     """The score's name; None for that of the method."""
     keep_at: Annotated[float, Field(allow_inf_nan=False)] | None = None
     """Drop candidates that score less; None keeps all."""
-    temperature: Annotated[float, Field(ge=0, le=5)] | None = 1.0
-    top_p: Annotated[float, Field(gt=0, le=1)] | None = 1.0
-    top_k: Annotated[int, Field(ge=0)] | None = 0
-    max_tokens: Annotated[int, Field(ge=1)] | None = 1
+
+    @model_validator(mode="before")
+    @classmethod
+    def _reads_at_temperature_one(cls, value: Any) -> Any:
+        """What writes nothing is asked for one token, from the distribution as it is."""
+        if not isinstance(value, Mapping):
+            return value
+        way = _METHODS.get(str(value.get("by")))
+        return value if way is None or way.writes else {**_ONE_TOKEN, **value}
 
     @model_validator(mode="after")
-    def _shows_what_it_asks_about(self) -> Self:
-        """A prompt for a verdict shows the candidate; elsewhere the candidate is the reply."""
+    def _fits_its_method(self) -> Self:
+        """No argument of another method, and a prompt that names what its method shows."""
+        way = self._way
+        for name in sorted(self.model_fields_set & _SOME - way.takes):
+            others = " and ".join(f"`by: {m}`" for m, o in _METHODS.items() if name in o.takes)
+            raise ValueError(f"{name} is for {others}")
+        if "most" in self.model_fields_set and self.checklist:
+            raise ValueError("most is for a checklist that the judge writes")
         if self.prompt is not None:
-            shown = "{candidate}" in self.prompt
-            if self.by == "verdict" and not shown:
-                raise ValueError("a prompt for a verdict names {candidate}")
-            if self.by != "verdict" and shown:
-                raise ValueError(
-                    f"by {self.by}, {{candidate}} is the reply to the prompt, not in it"
-                )
-        if self.by != "logprob" and "length_exponent" in self.model_fields_set:
-            raise ValueError("length_exponent is for `by: logprob`")
+            self._check_prompt(self.prompt)
         return self
+
+    def _check_prompt(self, prompt: str) -> None:
+        way = self._way
+        for name in sorted(way.required):
+            if f"{{{name}}}" not in prompt:
+                raise ValueError(f"a prompt for a {self.by} names {{{name}}}")
+        for name in sorted(self.variables - way.shown):
+            if f"{{{name}}}" in prompt:
+                why = f"{{{name}}} is not shown by {self.by}"
+                if name == "candidate":
+                    why = f"by {self.by}, {{candidate}} is the reply to the prompt, not in it"
+                raise ValueError(why)
+
+    @property
+    def _way(self) -> Method:
+        return _METHODS[self.by]
 
     @property
     def name(self) -> str:
         """The score's name."""
         return self.into or self.by
 
+    @property
+    def wording(self) -> str:
+        return self.prompt or self._way.prompt
+
     def flow(self, given: Flow) -> Flow:
         """The score is promised although it may be unreadable."""
-        scored = given.adding(scores=(self.name,))
+        scored = given.adding((self.name,), tuple(self._way.notes))
         return scored if self.keep_at is None else scored.with_count(0, given.count.high)
 
     def keeps(self) -> Literal["none", "some", "all"]:
         return "all" if self.keep_at is None else "some"
 
     def calls(self, given: Flow) -> tuple[Calls, ...]:
-        own = self.prompt or (PROMPT if self.by == "verdict" else "")
-        shown = given.question + given.tokens + Amount(len(own) // 4, len(own) // 4)
-        most = 0 if self.by == "reward" else (self.max_tokens or 1) + (self.thinking or 0)
-        completion = Amount(min(1, most), most)
-        depth = Amount(min(1, given.count.low), min(1, given.count.high))
-        return (Calls(self.model or "", given.count, shown, completion, depth),)
+        return self._way.calls(self, given)
 
     def asks(self) -> frozenset[Capability]:
-        return super().asks() | _NEEDS[self.by]
+        return super().asks() | self._way.needs
+
+    def prefers(self) -> Mapping[Capability, str]:
+        return self._way.prefers
 
     def roles(self) -> frozenset[str]:
-        return frozenset({"solve" if self.by == "logprob" else "score"})
+        return self._way.roles(self)
 
     async def one(self, ctx: Context, candidate: Candidate) -> Candidate | None:
-        reply = await self._reply(ctx, candidate)
-        score = self._read(reply, candidate.text)
+        found = await self._way.found(self, ctx, candidate)
         # An earlier score of this name must not stand for this one.
         scores = {name: old for name, old in candidate.scores.items() if name != self.name}
-        if score is None:
-            ctx.count_unreadable(reply, f"it holds no {self.by} of {candidate.origin.key}")
-        else:
-            scores[self.name] = score
-        if self.keep_at is not None and (score is None or score < self.keep_at):
-            ctx.note("dropped", candidate=candidate.origin.key, score=score)
+        if found.score is not None:
+            scores[self.name] = found.score
+        if self.keep_at is not None and (found.score is None or found.score < self.keep_at):
+            ctx.note("dropped", candidate=candidate.origin.key, score=found.score)
             return None
-        return candidate.but(scores=scores).charged(reply.usage)
-
-    async def _reply(self, ctx: Context, candidate: Candidate) -> Reply:
-        index = candidate.origin.index
-        asked, shown = ctx.question.text, (candidate.text,)
-        match self.by:
-            case "reward":
-                messages = (*self._chat(ctx), Message("assistant", candidate.text))
-                purpose, wishes = Purpose("score", asked, shown), Wishes(wants="reward")
-            case "logprob":
-                messages, purpose = self._chat(ctx), Purpose("solve", asked)
-                wishes = Wishes(prefix=candidate.text, prompt_logprobs=0)
-            case "verdict":
-                messages = answering(ctx.question, ctx.fill(self, candidate=candidate.text))
-                purpose, wishes = Purpose("score", asked, shown), Wishes(logprobs=_ALTERNATIVES)
-        (reply,) = await ctx.sample(self, messages, purpose, range(index, index + 1), wishes)
-        return reply
-
-    def _chat(self, ctx: Context) -> tuple[Message, ...]:
-        if self.prompt is None:
-            return ctx.question.messages
-        return answering(ctx.question, ctx.fill(self))
-
-    def _read(self, reply: Reply, text: str) -> float | None:
-        """The score; None if it cannot be read."""
-        match self.by:
-            case "reward":
-                score = reply.values[0] if len(reply.values) == 1 else None
-            case "logprob":
-                score = _of_text(reply.prompt_logprobs, text, self.length_exponent)
-            case "verdict":
-                score = _of_yes(reply.logprobs)
-        return score if score is not None and isfinite(score) else None
-
-
-def _of_text(prompt: Sequence[TokenLogprob], text: str, exponent: float) -> float | None:
-    """The log probability of the text that a prompt ends with, over its length to the exponent.
-
-    Chat templates may strip a reply, so blanks at its ends may be missing.
-    """
-    wanted, tail = text.strip(), ""
-    logprobs: list[float] = []
-    for token in reversed(prompt):
-        if len(tail.strip()) >= len(wanted):
-            break
-        tail = token.token + tail
-        logprobs.append(token.logprob)
-    if not wanted or not tail.rstrip().endswith(wanted):
-        return None
-    return fsum(logprobs) / pow(len(logprobs), exponent)
-
-
-def _of_yes(told: Sequence[TokenLogprob]) -> float | None:
-    """P(yes) / (P(yes) + P(no)) of the first token; None if neither is among the likeliest."""
-    if not told:
-        return None
-    likeliest = {**dict(told[0].top), told[0].token: told[0].logprob}
-    yes, no = (
-        fsum(exp(p) for token, p in likeliest.items() if token.strip().lower() == word)
-        for word in ("yes", "no")
-    )
-    return yes / (yes + no) if yes + no > 0 else None
+        scored = candidate.but(scores=scores).charged(found.usage)
+        for name in self._way.notes if found.note is not None else ():
+            scored = scored.noted(name, found.note)
+        return scored

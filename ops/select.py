@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from ..compiler.answers import AnswerKind
+from ..compiler.fitted import Stopping
 from ..compiler.op import All, Context, Flow, Mismatch, Stream
 from ..compiler.values import Candidate
 from ._scores import finite, must_carry
@@ -30,12 +31,18 @@ class Select(All):
     counted in the trace and left out, as are those below `at_least`. If none is left, `otherwise`
     says what happens: `none` yields nothing, `first` the first candidate with the note `fallback`.
 
+    With `stop_at`, it reads `ahead` candidates at a time and closes its input once `keep` of them
+    score so much: what was not needed is not drawn. The best of those read come out, so that
+    nothing is lost where none is good enough. `{file: …}` is the value that `polyarch fit` found
+    for this score: above it one more draw costs more than it can be hoped to bring.
+
     With `support`, an answer must be that of so large a share of all candidates read for those that
     give it to be kept; *no answer* has no support. If no answer has enough, the most frequent ones
     do. Many draws find the few texts that a reward model is wrong about; their answers are rare.
 
     Best-of-n of Large Language Monkeys (Brown et al., 2024) and Let's Verify Step by Step (Lightman
-    et al., 2023); with `support`, Best-of-Majority (Di et al., 2025).
+    et al., 2023); with `support`, Best-of-Majority (Di et al., 2025); with `stop_at`, Adaptive
+    Inference-Time Compute (Manvi et al., 2024).
     """
 
     by: Annotated[str, Field(min_length=1)]
@@ -46,8 +53,20 @@ class Select(All):
     """Leave out candidates that score less."""
     support: Annotated[float, Field(ge=0, le=1)] | None = None
     """Leave out answers that fewer than this share of all candidates give."""
+    stop_at: Annotated[float, Field(allow_inf_nan=False)] | Stopping | None = None
+    """Stop reading once enough candidates score so much; None reads everything."""
+    ahead: Annotated[int, Field(ge=1)] = 1
+    """With `stop_at`, how many candidates may be under way ahead of what was read."""
     otherwise: Literal["first", "none"] = "none"
     """What comes out if no candidate has the score it needs."""
+
+    @model_validator(mode="after")
+    def _stops_by_its_score(self) -> Self:
+        if isinstance(self.stop_at, Stopping) and self.stop_at.score != self.by:
+            raise ValueError(f"what was fitted is for the score {self.stop_at.score!r}")
+        if self.support is not None and self.stop_at is not None:
+            raise ValueError("`support` counts all answers, so that none can be left out")
+        return self
 
     def flow(self, given: Flow) -> Flow:
         if given.count.high == 0:
@@ -57,6 +76,8 @@ class Select(All):
         if self.by == _FIRST:
             if self.at_least is not None:
                 raise Mismatch("`by: first` reads no score to compare with", "at_least")
+            if self.stop_at is not None:
+                raise Mismatch("`by: first` reads no score to stop at", "stop_at")
             if self.support is not None:
                 raise Mismatch("`by: first` reads too few to count answers", "support")
         else:
@@ -67,17 +88,20 @@ class Select(All):
         return "some"
 
     def least(self, given: Flow) -> int:
-        return min(self.keep, given.count.low) if self.by == _FIRST else given.count.low
+        early = self.by == _FIRST or self.stop_at is not None
+        return min(self.keep, given.count.low) if early else given.count.low
 
     def window(self, given: Flow) -> int | None:
-        return self.keep if self.by == _FIRST else None
+        if self.by == _FIRST:
+            return self.keep
+        return None if self.stop_at is None else max(self.keep, self.ahead)
 
     async def run(self, ctx: Context, given: Stream) -> AsyncIterator[Candidate]:
         if self.by == _FIRST:
             async for candidate in self._first(given):
                 yield candidate
             return
-        candidates = await given.all()
+        candidates = await self._read(ctx, given)
         if self.support is not None:
             candidates = _supported(ctx.answer, candidates, self.support)
         scored = [(score, c) for c in candidates if (score := finite(c, self.by)) is not None]
@@ -91,6 +115,23 @@ class Select(All):
         if not fit and candidates and self.otherwise == "first":
             ctx.note("fallback", candidate=candidates[0].origin.key)
             yield candidates[0].noted("fallback", f"no score {self.by!r} to select by")
+
+    async def _read(self, ctx: Context, given: Stream) -> list[Candidate]:
+        """The candidates to choose from: all, or as many as it takes."""
+        if self.stop_at is None:
+            return await given.all()
+        least = self.stop_at.at_least if isinstance(self.stop_at, Stopping) else self.stop_at
+        read: list[Candidate] = []
+        good = 0
+        async for candidate in given:
+            read.append(candidate)
+            score = finite(candidate, self.by)
+            good += score is not None and score >= least
+            if good == self.keep:
+                ctx.note("enough", read=len(read), stopped=given.left > 0)
+                await given.aclose()
+                break
+        return read
 
     async def _first(self, given: Stream) -> AsyncIterator[Candidate]:
         kept = 0

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field, replace
-from math import exp, fsum, isqrt, lgamma, log
+from math import fsum
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from ..compiler.answers import Answer, AnswerKind
+from ..compiler.answers.json_text import compact
 from ..compiler.fitted import Weights
 from ..compiler.op import All, Context, Flow, Mismatch, Stream
-from ..compiler.values import Candidate, Json
+from ..compiler.values import Candidate, Json, Origin
+from ._parts import Ballot, Election
+from ._posterior import lead_among, lead_confidence
+from ._pruning import threshold
 from ._scores import finite, must_carry
 from ._weights import borda, softmax
 
-__all__ = ["Vote", "lead_confidence"]
+__all__ = ["Vote"]
 
 _PLACES = 9
 """Sums of weights that agree to so many decimals are equal: 0.1 + 0.2 ties with 0.3."""
@@ -41,6 +46,18 @@ class Vote(All):
     `weight: {file: …}` a vote counts what `polyarch fit` found for the model that drew it. With
     `distinct`, of equal texts the first alone votes.
 
+    With `prune`, where the score is the log of a probability, improbable texts do not vote: two
+    Weibull distributions are fitted to the probabilities, and a text goes that is less probable
+    than all that belong to the upper one, and than the mean. The note `pruned` counts them.
+
+    With `parts`, answers that are JSON are voted on part by part: of objects the fields named there
+    first and in this order, each among those who agree on the ones before, then every other field
+    by itself, and of arrays the length and then each item; a field that most leave out is left out.
+    So a call of a tool has the name that most give it, and each argument that most of these give.
+    What is elected may be nobody's whole answer: then it is a new candidate, with all that voted as
+    its parents. Its score `vote` is the smallest share with which any part won, and `votes` holds
+    [part, value, share] of each.
+
     *No answer* never votes and is counted. Adds the score `vote`, the winner's share of all votes
     cast, and the notes `votes` ([answer, votes] of each group, most votes first) and `no_answer`.
     If nothing votes, or nothing but zero weights, `otherwise` says what happens: `plurality` counts
@@ -51,14 +68,17 @@ class Vote(All):
     in index order. `exact`: when the lead is larger than all that is outstanding can be, which
     never changes the winning answer. A number: also when the leading answer beats the runner-up
     with that probability, given the votes so far (from `min_votes` votes on): the chance that p >
-    1/2 for p ~ Beta(leader + 1, runner-up + 1). Scores count there as fractions of a vote, so
-    above 1 they are not usable either. `in_a_row` stops it once so many votes in a row were for one
-    answer, whatever is outstanding.
+    1/2 for p ~ Beta(leader + 1, runner-up + 1); with `posterior: dirichlet` the chance that it
+    beats every answer so far, for shares ~ Dirichlet(votes + 1), which is the same where there are
+    two and less where there are more. Scores count there as fractions of a vote, so above 1 they
+    are not usable either. `in_a_row` stops it once so many votes in a row were for one answer,
+    whatever is outstanding.
 
     Self-Consistency (Wang et al., 2022); early stopping: Adaptive-Consistency (Aggarwal et al.,
     2023), whose threshold is 0.95; in a row: Early-Stopping Self-Consistency (Li et al., 2024);
     ranks: NoThinking (Ma et al., 2025); the shortest of equal ones: Don't Overthink it (Hassid et
-    al., 2025).
+    al., 2025); probabilities of distinct texts, pruned: RPC (Zhou et al., 2025), how they are
+    pruned in our own form.
     """
 
     weight: Annotated[str, Field(min_length=1)] | Weights | None = None
@@ -69,10 +89,16 @@ class Vote(All):
     """For `borda`: the power of the rank."""
     distinct: bool = False
     """Whether of equal texts the first alone votes."""
+    prune: bool = False
+    """With a score that is a log probability: whether improbable texts do not vote."""
+    parts: tuple[str, ...] | None = None
+    """Vote on answers that are JSON part by part, these fields first; None votes on whole ones."""
     ties: Literal["first", "shortest", "random"] = "first"
     """Which of equally many votes wins."""
     stop_at: Annotated[float, Field(gt=0.5, lt=1)] | Literal["exact"] | None = None
     """When to stop early; None reads everything."""
+    posterior: Literal["beta", "dirichlet"] = "beta"
+    """With a probability in `stop_at`: of the leader and the runner-up, or of all answers."""
     in_a_row: Annotated[int, Field(ge=2)] | None = None
     """Stop as well once so many votes in a row are for one answer."""
     min_votes: Annotated[int, Field(ge=2)] = 2
@@ -91,6 +117,12 @@ class Vote(All):
             raise ValueError("`scale` looks at all votes, so that none can be left out")
         if self.scale != "borda" and "power" in self.model_fields_set:
             raise ValueError("`power` is for `scale: borda`")
+        if self.prune and self.scale != "softmax":
+            raise ValueError("`prune` is for the log of a probability, with `scale: softmax`")
+        if self.parts is not None and self._stops:
+            raise ValueError("a vote on `parts` reads everything")
+        if "posterior" in self.model_fields_set and not isinstance(self.stop_at, float):
+            raise ValueError("`posterior` is for a probability in `stop_at`")
         return self
 
     @property
@@ -109,7 +141,7 @@ class Vote(All):
         return given.with_count(low, 1).adding(("vote",), ("votes", "no_answer"))
 
     def keeps(self) -> Literal["none", "some", "all"]:
-        return "some"
+        return "some" if self.parts is None else "none"
 
     def window(self, given: Flow) -> int | None:
         return self.ahead if self._stops else None
@@ -119,7 +151,7 @@ class Vote(All):
         if not self._stops:
             return given.count.low
         low, high, most = given.count.low, given.count.high, self._most
-        read = (k for k in range(low) if self._decided(k * most, 0.0, k, (high - k) * most))
+        read = (k for k in range(low) if self._decided([k * most, 0.0], k, (high - k) * most))
         return min(next(read, low), self.in_a_row or low)
 
     @property
@@ -147,7 +179,9 @@ class Vote(All):
                 stopped = True
                 await given.aclose()
                 break
-        box.votes = self._scaled(box.votes)
+        cast = self._pruned(box.votes)
+        pruned = len(box.votes) - len(cast)
+        box.votes = self._scaled(cast)
         silent = sum(candidate.answer is None for candidate in read)
         voted = len(box.votes)
         ctx.note(
@@ -155,15 +189,17 @@ class Vote(All):
             read=len(read),
             voted=voted,
             no_answer=silent,
-            no_weight=len(read) - silent - voted - repeated,
+            no_weight=len(read) - silent - voted - repeated - pruned,
             stopped=stopped,
+            **({"pruned": pruned} if self.prune else {}),
         )
-        winner = self._winner(ctx, box.tally())
+        winner = self._elected(ctx, box)
         if winner is None and read and self.otherwise != "none":
             winner = self._fallback(ctx, read)
             ctx.note("fallback", candidate=winner.origin.key)
         if winner is not None:
-            yield winner.noted("no_answer", silent)
+            noted = winner.noted("no_answer", silent)
+            yield noted.noted("pruned", pruned) if self.prune else noted
 
     def _fallback(self, ctx: Context, read: Sequence[Candidate]) -> Candidate:
         """What comes out if nothing voted."""
@@ -198,20 +234,32 @@ class Vote(All):
                 return votes
         return [replace(vote, weight=w) for vote, w in zip(votes, weights, strict=True)]
 
+    def _pruned(self, votes: list[_Vote]) -> list[_Vote]:
+        """The votes whose texts are probable enough."""
+        if not self.prune:
+            return votes
+        least = threshold([vote.weight for vote in votes])
+        return [vote for vote in votes if vote.weight >= least]
+
     def _settled(self, box: _Box, outstanding: int) -> bool:
         if not self._stops or outstanding <= 0:
             return False
-        leader, runner_up = box.ahead()
+        totals = box.totals()
         if self.in_a_row is not None and box.run >= self.in_a_row:
             return True
-        return self._decided(leader, runner_up, len(box.votes), outstanding * self._most)
+        return self._decided(totals, len(box.votes), outstanding * self._most)
 
-    def _decided(self, leader: float, runner_up: float, votes: int, outstanding: float) -> bool:
+    def _decided(self, totals: Sequence[float], votes: int, outstanding: float) -> bool:
+        """Whether it may stop; `totals` are the votes of each answer, most first."""
+        leader, runner_up, *_ = totals
         if self.stop_at is not None and leader - runner_up - outstanding > _MARGIN:
             return True
         if not isinstance(self.stop_at, float) or votes < self.min_votes or leader <= runner_up:
             return False
-        return lead_confidence(leader, runner_up) >= self.stop_at
+        if lead_confidence(leader, runner_up) < self.stop_at:
+            return False
+        # To beat all is no likelier than to beat one, so the dearer is only asked where it counts.
+        return self.posterior == "beta" or lead_among(totals) >= self.stop_at
 
     def _first(self, ctx: Context, tally: Sequence[_Group]) -> _Group:
         """The group that wins."""
@@ -222,6 +270,25 @@ class Vote(All):
             case "random" if len(tied) > 1:
                 return ctx.rng("tie").choice(tied)
         return tied[0]
+
+    def _elected(self, ctx: Context, box: _Box) -> Candidate | None:
+        if self.parts is None:
+            return self._winner(ctx, box.tally())
+        if not any(vote.weight > 0 for vote in box.votes):
+            return None
+
+        def tie(path: str, count: int) -> int:
+            return ctx.rng("tie", path).randrange(count) if self.ties == "random" else 0
+
+        election = Election(self.parts, tie)
+        won = election.elected([Ballot(_value(v.answer.text), v.weight) for v in box.votes])
+        text = won if isinstance(won, str) else compact(won)
+        voted = [vote.candidate for vote in box.votes]
+        origin = Origin(ctx.step, 0, "", tuple(one.origin.key for one in voted))
+        made = Candidate(text, Answer(text, ctx.answer.name), origin)
+        best = next((one for one in voted if one.answer == made.answer), made)
+        shown: list[Json] = [[part.path, part.won, part.share] for part in election.parts]
+        return best.scored("vote", election.least).noted("votes", shown)
 
     def _winner(self, ctx: Context, tally: Sequence[_Group]) -> Candidate | None:
         if not tally or tally[0].total <= 0:
@@ -269,16 +336,16 @@ class _Box:
     run: int = 0
     """How many of the last votes were for one answer."""
 
-    def ahead(self) -> tuple[float, float]:
-        """The votes of the leading answer so far, and of the one after it."""
+    def totals(self) -> list[float]:
+        """The votes of each answer so far, most first; two at least."""
         for vote in self.votes[self._counted :]:
             place = self._place(vote.answer)
             self._totals[place] += vote.weight
             self.run = self.run + 1 if place == self._last else 1
             self._last = place
         self._counted = len(self.votes)
-        leader, runner_up, *_ = (*sorted(self._totals, reverse=True), 0.0, 0.0)
-        return leader, runner_up
+        missing = max(0, 2 - len(self._totals))
+        return sorted([*self._totals, *[0.0] * missing], reverse=True)
 
     def tally(self) -> list[_Group]:
         """The groups, most votes first; of equal ones that which was voted for earlier first."""
@@ -307,27 +374,10 @@ def _usable(weight: float | None) -> float | None:
     return None if weight is None or weight < 0 else weight
 
 
-def lead_confidence(leader: float, runner_up: float) -> float:
-    """The probability that p > 1/2 for p ~ Beta(leader + 1, runner_up + 1): that the leading answer
-    would stay ahead of the runner-up if votes went on for ever.
-
-    >>> round(lead_confidence(4, 0), 6)  # 1 - 1/2**5
-    0.96875
-    """
-    if leader < runner_up:
-        return 1.0 - lead_confidence(runner_up, leader)
-    a, b = leader + 1.0, runner_up + 1.0
-    front = exp(lgamma(a + b) - lgamma(a) - lgamma(b) - (a + b) * log(2.0)) / a
-    return 1.0 - front / _continued(a, b)
-
-
-def _continued(a: float, b: float) -> float:
-    """The continued fraction of the incomplete beta function at 1/2 (DLMF 8.17.22), from its end.
-    For a >= b it converges within about sqrt(a) terms."""
-    value = 1.0
-    for m in range(32 + 4 * isqrt(int(a)), 0, -1):
-        even = m * (b - m) / (2 * (a + 2 * m - 1) * (a + 2 * m))
-        k = m - 1
-        odd = (a + k) * (a + b + k) / (2 * (a + 2 * k) * (a + 2 * k + 1))
-        value = 1.0 - odd / (1.0 + even / value)
+def _value(text: str) -> Json:
+    """What a canonical answer holds; one that is no JSON is a text."""
+    try:
+        value: Json = json.loads(text)
+    except ValueError:
+        return text
     return value

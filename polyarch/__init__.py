@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .pipeline import Pipeline, load, loads
     from .runtime.events import Event
     from .runtime.result import Result
+    from .search.tuning.call import tune
 
 __all__ = [
     "Budget",
@@ -38,6 +39,7 @@ __all__ = [
     "load",
     "loads",
     "search",
+    "tune",
 ]
 
 __version__ = "0.1.0"
@@ -55,6 +57,7 @@ _HOMES = {
     "Usage": "compiler.values",
     "load": "pipeline",
     "loads": "pipeline",
+    "tune": "search.tuning.call",
 }
 
 

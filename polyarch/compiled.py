@@ -160,3 +160,7 @@ class Compiled:
 
     def __repr__(self) -> str:
         return f"<compiled pipeline {self.name}: {', '.join(s.name for s in self.source.steps)}>"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the graph. Raises `VersionMismatch`."""
+        return self.pipeline._repr_html_()

@@ -253,6 +253,12 @@ class Pipeline:
     def __repr__(self) -> str:
         return f"<pipeline {self.name}: {', '.join(self.plan.graph.nodes)}>"
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the graph."""
+        from .compiler.emit.notebook import emit
+
+        return emit(self.plan)
+
     def _here(self) -> asyncio.Runner:
         if self._runner is None:
             self._runner = asyncio.Runner()

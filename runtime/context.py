@@ -5,7 +5,7 @@ from __future__ import annotations
 from asyncio import TaskGroup
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from functools import lru_cache
+from functools import lru_cache, partial
 from random import Random
 from typing import Any, TypeVar
 
@@ -23,7 +23,7 @@ from .recall import through
 from .running import Running
 from .seeds import derive, numbered
 from .sending import Sending
-from .state import StepState
+from .state import StepState, Writing
 from .tools.calling import Site, called, offered
 from .wiring import number
 from .writing import Written, written
@@ -215,12 +215,20 @@ class StepContext:
         draw is delivered as it finishes; of one draw, each part of its text is told as it comes."""
         request = self._request(asking, messages, purpose, draws, wishes, turn)
         state, place = self._state, self._place
+        if state.run.writing is not None and tell is None and len(draws) == 1:
+            tell = self._shown(state.run.writing, draws.start)
         if optional := state.wiring.optional:
             offered = state.run.models[request.model].info.capabilities
             request = fitted(request, offered, optional)
         if state.run.stores:
             return through(state, place, request, deliver, state.run.stores, tell)
         return Sending(state, place, request, deliver, tell).reply()
+
+    def _shown(self, writing: Writing, draw: int) -> Callable[[str], None] | None:
+        """Who is told of the text while it is written, if anybody is."""
+        if writing.step != self.step:
+            return None
+        return partial(writing.tell, draw if self._place is None else self._place)
 
     def _request(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 
 from ..compiler.errors import (
@@ -27,7 +27,7 @@ from .paths import Paths
 from .questions import recorded
 from .result import Result
 from .seeds import derive
-from .state import Run, StepState
+from .state import Run, StepState, Watching, Writing
 from .step import Step
 from .store import Store
 from .stream import Arrivals, Decided, Drawn, Inputs, Mapped, Reader, Row
@@ -75,13 +75,28 @@ class Program:
         executors: Executors | None = None,
         *,
         keep_going: bool = False,
+        writing: Callable[[int, str], None] | None = None,
+        watching: Watching | None = None,
     ) -> Result:
-        """Answer one question. `outer` is the account of the batch it belongs to.
+        """Answer one question. `outer` is the account of the batch it belongs to; `writing` is told
+        the candidates' texts while they are written, where that can be; `watching` is told those of
+        all steps.
 
         Raises `StepFailed`, `BudgetExhausted`, `NoAnswer`; never an exception group. With
         `keep_going` the result holds the error instead, but for that of a spent batch.
         """
-        run = Run(question, models, self._paths, seed, bus, stores, tools, executors or Executors())
+        run = Run(
+            question,
+            models,
+            self._paths,
+            seed,
+            bus,
+            stores,
+            tools,
+            executors or Executors(),
+            self._writing(writing),
+            watching,
+        )
         ledgers, start = _ledgers(self.plan, outer), run.now()
         try:
             return await self._result(run, ledgers, start)
@@ -93,6 +108,10 @@ class Program:
         if keep_going and isinstance(failure, PolyarchError) and not _spent_batch(failure):
             return self._told(run, ledgers, start, (), failure)
         raise failure
+
+    def _writing(self, tell: Callable[[int, str], None] | None) -> Writing | None:
+        output = self.plan.graph.nodes[self.plan.graph.output]
+        return Writing(output.name, tell) if tell is not None and output.op.verbatim else None
 
     async def _result(self, run: Run, ledgers: Mapping[str, Ledger], start: float) -> Result:
         """Start what the output needs, read it, and stop the rest."""

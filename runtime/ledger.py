@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from asyncio import Future, get_running_loop
 from collections import deque
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import asynccontextmanager
 
 from ..compiler.errors import BudgetExhausted
 from ..compiler.spec import Budget
@@ -38,16 +41,22 @@ class Ledger:
     __slots__ = (
         "_budget",
         "_due",
+        "_end",
         "_name",
         "_outer",
         "_reserved",
         "_spent",
+        "_timeouts",
         "_under_way",
         "_waiting",
         "limited",
+        "timed",
     )
 
-    def __init__(self, name: str, budget: Budget, outer: Ledger | None = None) -> None:
+    def __init__(
+        self, name: str, budget: Budget, outer: Ledger | None = None, *, endable: bool = False
+    ) -> None:
+        """`endable` says that `end` may be called."""
         self.limited: bool = (
             budget.calls is not None
             or budget.tokens is not None
@@ -55,12 +64,18 @@ class Ledger:
             or (outer is not None and outer.limited)
         )
         """Whether requests must reserve before they are sent."""
+        self.timed: bool = (
+            endable or budget.seconds is not None or (outer is not None and outer.timed)
+        )
+        """Whether requests may be cut short by the end of some time."""
         self._name = name
         self._budget = budget
         self._outer = outer
         self._reserved = Reservation(0, 0, 0.0)
         self._under_way = 0
         self._due: float | None = None
+        self._end = ""
+        self._timeouts: set[asyncio.Timeout] | None = set() if endable else None
         self._spent: list[Usage] = []
         self._waiting: deque[Future[None]] = deque()
 
@@ -87,11 +102,50 @@ class Ledger:
         account, due = self, self.due()
         while account._outer is not None and account._due != due:
             account = account._outer
+        told = account._end or f"no answer within {account._budget.seconds:g} seconds"
         return BudgetExhausted(
-            f"{account._name}: no answer within {account._budget.seconds:g} seconds",
-            best=account._budget.on_budget == "best",
+            f"{account._name}: {told}",
+            best=bool(account._end) or account._budget.on_budget == "best",
             account=account._name,
         )
+
+    def end(self, due: float, why: str) -> None:
+        """Let the time of this account be over then, on the event loop's clock, if it is not
+        before; what is under way is cut short, and the best that is there goes on."""
+        assert self._timeouts is not None
+        if self._due is not None and self._due <= due:
+            return
+        self._due, self._end = due, why
+        for timeout in self._timeouts:
+            set_to = timeout.when()
+            if not timeout.expired() and (set_to is None or set_to > due):
+                timeout.reschedule(due)
+
+    @asynccontextmanager
+    async def in_time(self) -> AsyncGenerator[None, None]:
+        """Do something within the time of this account. Raises `BudgetExhausted` at its end."""
+        due = self.due()
+        if due is not None and due <= get_running_loop().time():
+            raise self.late()
+        heeding = [one._timeouts for one in self._chain() if one._timeouts is not None]
+        try:
+            async with asyncio.timeout_at(due) as timeout:
+                for under_way in heeding:
+                    under_way.add(timeout)
+                try:
+                    yield
+                finally:
+                    for under_way in heeding:
+                        under_way.discard(timeout)
+        except TimeoutError as late:
+            raise self.late() from late
+
+    def _chain(self) -> Iterator[Ledger]:
+        """This account and those around it."""
+        account: Ledger | None = self
+        while account is not None:
+            yield account
+            account = account._outer
 
     async def reserve(self, wanted: Reservation) -> None:
         """Set `wanted` aside, here and in every account around this one.

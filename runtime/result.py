@@ -70,6 +70,12 @@ class Result:
     def __str__(self) -> str:
         return self.answer if self.answer is not None else self.text
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from .notebook import html
+
+        return html(self)
+
     def record(self) -> Mapping[str, Json]:
         """The result as JSON: equal for equal seeds and replies but for `timing`."""
         read = _usage(self.usage, self.unread)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
@@ -50,12 +49,10 @@ class Running:
     async def _metered(self, work: Coroutine[Any, Any, T]) -> T:
         """See work through within the time of the budget, and charge the seconds it took."""
         state = self._state
-        started, due = state.run.now(), state.ledger.due()
+        started = state.run.now()
         try:
-            async with asyncio.timeout_at(due):
+            async with state.ledger.in_time():
                 return await work
-        except TimeoutError as late:
-            raise state.ledger.late() from late
         finally:
             used = Usage(seconds=state.run.now() - started)
             state.ledger.settle(None, used)

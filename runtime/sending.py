@@ -10,6 +10,7 @@ from dataclasses import replace
 from ..backends.base import Piece, Request
 from ..compiler.errors import (
     BackendError,
+    BudgetExhausted,
     RateLimited,
     ServerFailed,
     TimedOut,
@@ -101,22 +102,14 @@ class Sending:
         attempt = 0
         while self._reply is None or self._texts:
             try:
-                if (deadline := self._step.ledger.due()) is None:
-                    await self._attempt()
-                elif deadline <= self._run.now():
-                    raise self._step.ledger.late()
+                if self._step.ledger.timed:
+                    async with self._step.ledger.in_time():
+                        await self._attempt()
                 else:
-                    await self._attempt_before(deadline)
+                    await self._attempt()
             except BackendError as error:
                 attempt = await self._recover(error, attempt)
         return self._reply
-
-    async def _attempt_before(self, deadline: float) -> None:
-        try:
-            async with asyncio.timeout_at(deadline):
-                await self._attempt()
-        except TimeoutError as late:
-            raise self._step.ledger.late() from late
 
     async def _attempt(self) -> None:
         model, step, run = self._model, self._step, self._run
@@ -231,6 +224,8 @@ class Sending:
         self._tokens[index] += piece.completion_tokens
         if piece.text:
             self._texts[index] += piece.text
+            if (watching := self._run.watching) is not None:
+                watching(self._step.name, index if self._place is None else self._place, piece.text)
             if self._tell is not None:
                 self._told = True
                 self._tell(piece.text)
@@ -370,9 +365,8 @@ class Sending:
     async def _rest(self, seconds: float) -> None:
         """Wait so long, and for a trial of the model's circuit, but no longer than the step has
         time."""
-        deadline = self._step.ledger.due()
-        with suppress(TimeoutError):
-            async with asyncio.timeout_at(deadline):
+        with suppress(BudgetExhausted):
+            async with self._step.ledger.in_time():
                 await asyncio.sleep(seconds)
                 await self._model.circuit.told()
 

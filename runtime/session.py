@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Mapping
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Callable,
+    Iterable,
+    Mapping,
+)
 from contextlib import aclosing
 from types import TracebackType
 from typing import Literal, Self, TypeAlias
@@ -23,6 +30,7 @@ from .models import Models
 from .ordered import in_order
 from .questions import Asked, as_question
 from .result import Result
+from .state import Watching
 from .store import Store
 from .tools.calling import Caller
 from .tools.toolbox import NO_GRANTS, Grants, Toolbox
@@ -83,9 +91,17 @@ class Session:
         journal: Store | None = None,
         batch: Ledger | None = None,
         keep_going: bool = False,
+        writing: Callable[[int, str], None] | None = None,
+        watching: Watching | None = None,
     ) -> Result:
         """Answer one question. Raises `InputError`, and what the run raises unless `keep_going`:
-        then that is the result's `error`, but for a batch whose budget is spent."""
+        then that is the result's `error`, but for a batch whose budget is spent.
+
+        `writing` is told the place of a candidate and the next part of its text while the last step
+        writes it, where that step draws each candidate by a request of its own and makes nothing
+        else of the reply. Such a request is not tried again once something of it was told.
+        `watching` is told step, place and part of every text, and changes nothing.
+        """
         shaped = as_question(question, self.plan.graph.question, id)
         bus = Bus((*self._listeners, *listeners))
         stores = self._stores if journal is None else (journal, *self._stores)
@@ -99,6 +115,8 @@ class Session:
             batch,
             self._executors,
             keep_going=keep_going,
+            writing=writing,
+            watching=watching,
         )
 
     async def map(

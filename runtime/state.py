@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from asyncio import TaskGroup, get_running_loop
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from ..compiler.values import NOTHING, Json, Question, Usage, total
 from .events import Bus, Event, Happening
@@ -24,7 +25,19 @@ if TYPE_CHECKING:
     from .tools.calling import Caller
     from .tools.toolbox import Toolbox
 
-__all__ = ["Run", "StepState"]
+__all__ = ["Run", "StepState", "Watching", "Writing"]
+
+Watching: TypeAlias = "Callable[[str, int, str], None]"
+"""Told the step, the place and the next part of a text, while it is written. It changes nothing:
+what was told of an attempt that failed is told again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """A reader of what one step writes: told the place and the next part of its text."""
+
+    step: str
+    tell: Callable[[int, str], None]
 
 
 class Run:
@@ -40,6 +53,8 @@ class Run:
         stores: tuple[Store, ...],
         tools: Toolbox | Caller,
         executors: Executors,
+        writing: Writing | None = None,
+        watching: Watching | None = None,
     ) -> None:
         self.question = question
         self.models = models
@@ -52,6 +67,10 @@ class Run:
         """What may be called, or what a trace holds of that."""
         self.executors = executors
         """Where programs run."""
+        self.writing = writing
+        """Who reads texts of the result while they are written."""
+        self.watching = watching
+        """Who looks on while texts of any step are written."""
         self.group = TaskGroup()
         """Everything of this run happens in it."""
         self.now = get_running_loop().time

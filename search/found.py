@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ..compiler.graph import Graph
 from ..compiler.space import Choice
 from ..evaluation.intervals import Interval, paired_bootstrap
 from .aim import Aim
+from .examiner import Spent
 from .mark import Mark
 from .trial import Trial, mean
 
-__all__ = ["Ablated", "Contestant", "Found", "difference", "score_interval"]
+__all__ = [
+    "Ablated",
+    "Contestant",
+    "Found",
+    "Guarded",
+    "Started",
+    "difference",
+    "score_interval",
+]
 
 
 def score_interval(marks: Sequence[Mark]) -> Interval:
@@ -70,6 +80,34 @@ class Ablated:
         return 1000 * self.loss.estimate / self.tokens_saved
 
 
+@dataclass(frozen=True, slots=True)
+class Guarded:
+    """What the guard said of the winner. `value` is None where it said nothing: it had told what it
+    knows as often as it may, or its questions could not be paid for; `why` says which.
+
+    `fitted` is whether the search had fitted its questions; `questions` were held back, and `told`
+    is how many of the `most` answers about them are used up.
+    """
+
+    value: float | None
+    fitted: bool
+    questions: int
+    told: int
+    most: int
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A point that was tried first: where it comes from, and which place it came in by what was
+    found, of how many; None if it was not asked."""
+
+    source: str
+    trial: int
+    place: int | None
+    of: int
+
+
 @dataclass(frozen=True)
 class Found:
     """The outcome of a search. `trials` are all, the likely best first; `test` begins with the
@@ -94,6 +132,12 @@ class Found:
     ablation: tuple[Ablated, ...] = ()
     dropped: tuple[str, ...] = ()
     opened: int = 0
+    guarded: Guarded | None = None
+    spending: Mapping[str, Spent] = field(default_factory=dict)
+    """What this process newly asked for, by the name of the step."""
+    graph: Graph | None = None
+    """The winner, compiled."""
+    started: tuple[Started, ...] = ()
     out: Path | None = None
     size: int | None = None
     choices: dict[str, Sequence[tuple[str, str]]] = field(default_factory=dict)
@@ -111,8 +155,11 @@ class Found:
 
     @property
     def gap(self) -> float | None:
-        """How much better it looked than it is: dev less test."""
-        return self.dev.estimate - self.test[0].score.estimate if self.test else None
+        """How much better it looked than it is: dev, or what the guard said, less test."""
+        if not self.test:
+            return None
+        said = self.guarded.value if self.guarded is not None else None
+        return (self.dev.estimate if said is None else said) - self.test[0].score.estimate
 
     @property
     def gains(self) -> dict[str, Interval]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from ..compiler.values import Json
 from ..evaluation.intervals import Interval
-from .found import Found
+from .found import Found, Guarded, Started
 from .trial import Trial
 
 __all__ = ["best_yaml", "figures", "points", "record", "told", "write"]
@@ -31,10 +31,13 @@ def figures(found: Found) -> Iterator[str]:
     """What is known of the winner, a line each, with the number of questions each rests on."""
     best = found.best
     yield f"dev: {told(found.dev)} on {len(best.marks)} questions, by which it was chosen"
+    if (guarded := found.guarded) is not None:
+        yield from _guarded(guarded)
     if found.test:
         winner = found.test[0]
         yield f"test: {told(winner.score)} on {len(winner.marks)} locked questions"
-        yield f"      dev less test: {100 * (found.gap or 0):+.1f} points"
+        claimed = "dev" if found.guarded is None or found.guarded.value is None else "guard"
+        yield f"      {claimed} less test: {100 * (found.gap or 0):+.1f} points"
         yield (
             f"cost of a question: {winner.cost('calls'):.1f} calls, "
             f"{winner.cost('tokens'):,.0f} tokens, ${winner.cost('usd'):.4g}"
@@ -51,9 +54,33 @@ def figures(found: Found) -> Iterator[str]:
         yield f"the locked questions were opened {found.opened} times: the test is too good by now"
     for one in found.dropped:
         yield f"dropped, for it was worth nothing: {one}"
+    for source, places in _sources(found.started):
+        yield f"tried first, {source}: {places}"
     tried = len([trial for trial in found.trials if trial.state != "refused"])
     size = f" of {found.size:,}" if found.size is not None else ""
     yield f"{tried:,}{size} points tried with {found.calls:,} calls; {found.why}"
+
+
+def _guarded(guarded: Guarded) -> Iterator[str]:
+    """What the guard said."""
+    if guarded.value is None:
+        yield f"guard: no answer: {guarded.why}"
+        return
+    fitted = "the search fitted its questions" if guarded.fitted else "not fitted"
+    yield (
+        f"guard: {100 * guarded.value:.1f}% with {guarded.questions} questions held back; {fitted} "
+        f"({guarded.told} of {guarded.most} answers used)"
+    )
+
+
+def _sources(started: Sequence[Started]) -> Iterator[tuple[str, str]]:
+    """By where points come from that were tried first, which places they came in."""
+    by_source: dict[str, list[str]] = {}
+    for one in started:
+        place = "not asked" if one.place is None else f"came in {one.place} of {one.of}"
+        by_source.setdefault(one.source, []).append(place)
+    for source, places in by_source.items():
+        yield source, ", ".join(places)
 
 
 def best_yaml(found: Found) -> str:
@@ -99,6 +126,18 @@ def record(found: Found) -> Mapping[str, Json]:
         "gains": {name: list(gain) for name, gain in found.gains.items()},
         "gap": found.gap,
         "opened": found.opened,
+        "guard": None
+        if found.guarded is None
+        else {
+            "value": found.guarded.value,
+            "fitted": found.guarded.fitted,
+            "questions": found.guarded.questions,
+            "told": found.guarded.told,
+            "why": found.guarded.why,
+        },
+        "started": [
+            {"source": one.source, "trial": one.trial, "place": one.place} for one in found.started
+        ],
         "dropped": list(found.dropped),
         "ablation": [
             {
@@ -117,6 +156,10 @@ def record(found: Found) -> Mapping[str, Json]:
             "tokens": found.tokens,
             "usd": found.usd,
             "seconds": round(found.seconds, 1),
+        },
+        "spending": {
+            step: {"calls": spent.calls, "tokens": spent.tokens, "usd": spent.usd}
+            for step, spent in found.spending.items()
         },
         "front": [trial.number for trial in found.front],
         "trials": [_trial(found, trial) for trial in found.trials],

@@ -7,35 +7,33 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
-from ..backends.embedded.problems import problems
 from ..compiler.answers import Answer
 from ..compiler.errors import InputError
-from ..evaluation.data import Dataset, Item, dataset, load_data
+from ..evaluation.data import Dataset, Item, load_data
 from ..evaluation.data.split import DEV, TEST, part_of
 from ..evaluation.metrics import Metric
 from ..evaluation.metrics import metric as named
 from .examiner import Scores
 
-__all__ = ["EMBEDDED", "Questions", "questions", "scores_of"]
-
-EMBEDDED = "embedded:"
-"""Before a number of fresh problems of the embedded model, and perhaps a colon and a seed."""
+__all__ = ["Questions", "questions", "scores_of"]
 
 
 @dataclass(frozen=True)
 class Questions:
-    """Items of both parts, each in one random order that never changes."""
+    """Items of both parts, each in one random order that never changes. `held` are those of `dev`
+    that a guard holds back, and are not in it then."""
 
     name: str
     dev: tuple[Item, ...]
     test: tuple[Item, ...]
     metric: str
     fingerprint: str
+    held: tuple[Item, ...] = ()
 
     @property
     def all(self) -> tuple[Item, ...]:
-        """Those of `dev`, then those of `test`."""
-        return (*self.dev, *self.test)
+        """Those of `dev`, those held back, then those of `test`."""
+        return (*self.dev, *self.held, *self.test)
 
 
 def questions(
@@ -44,15 +42,15 @@ def questions(
     fields: Mapping[str, str] | None = None,
     split: str = "",
     seed: int = 0,
+    guard: bool = False,
 ) -> Questions:
-    """The questions of a data set, in two parts: an item's id decides on which side it is.
+    """The questions of a data set, in two parts: an item's id decides on which side it is. With
+    `guard`, half of those to choose by are held back.
 
-    Raises `InputError` where there are none to choose by.
+    Raises `InputError` where there are none to choose by, or to hold back.
     """
     if isinstance(where, Dataset):
         whole = where
-    elif where.startswith(EMBEDDED):
-        whole = _embedded(where.removeprefix(EMBEDDED))
     else:
         whole = load_data(where, fields=fields or {}, split=split or None)
     order = list(whole.items)
@@ -62,7 +60,12 @@ def questions(
     }
     if not parts[DEV]:
         raise InputError(f"{whole.name}: no questions to choose a pipeline by")
-    return Questions(whole.name, parts[DEV], parts[TEST], whole.metric, whole.fingerprint)
+    dev = parts[DEV]
+    kept = (len(dev) + 1) // 2 if guard else len(dev)
+    if guard and kept == len(dev):
+        raise InputError(f"{whole.name}: one question to choose by, and none to hold back")
+    told = (whole.name, dev[:kept], parts[TEST], whole.metric, whole.fingerprint)
+    return Questions(*told, held=dev[kept:])
 
 
 def scores_of(
@@ -88,15 +91,3 @@ def scores_of(
 
     distinct = {id(one): one for one in known.values()}
     return scores, tuple(distinct.values())
-
-
-def _embedded(told: str) -> Dataset:
-    count, _, seed = told.partition(":")
-    if not count.isdigit() or (seed and not seed.isdigit()) or int(count) < 1:
-        raise InputError(f"{EMBEDDED}{told}: a number of problems is meant, such as embedded:400")
-    made = problems("demo", int(count), int(seed or 0))
-    items = [
-        Item(f"abacus-{seed or 0}-{place}", problem.question, str(problem.answer), "numeric")
-        for place, problem in enumerate(made)
-    ]
-    return dataset("embedded", items, "numeric")

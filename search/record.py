@@ -11,7 +11,7 @@ import json
 import os
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from uuid import uuid4
 
@@ -19,9 +19,10 @@ from ..compiler.errors import InputError
 from ..compiler.space import Choice
 from ..compiler.values import Json
 from .database import Database
+from .guard import Answer
 from .trial import State, Trial
 
-__all__ = ["Amounts", "Limits", "Record"]
+__all__ = ["Amounts", "Limits", "Record", "Told", "studies"]
 
 _STALE = 600.0
 """Seconds after which somebody of another machine who does not show up is taken for dead."""
@@ -49,6 +50,37 @@ class Limits:
     seconds: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A study as it stands, for whoever reads it: its facts, the text of its space, the folder that
+    its files were in, and its trials."""
+
+    name: str
+    facts: Mapping[str, Json]
+    text: str
+    folder: str
+    trials: tuple[Trial, ...]
+
+
+def studies(database: Database) -> Iterator[Told]:
+    """All studies of a database whose space is known."""
+    rows = database.rows(
+        "SELECT s.name, s.facts, p.text, p.folder FROM polyarch_study s "
+        "JOIN polyarch_space p ON p.study = s.name ORDER BY s.name"
+    )
+    for name, facts, text, folder in rows:
+        trials = database.rows(
+            "SELECT key, number, state, why, marks FROM polyarch_trial WHERE study = ? "
+            "ORDER BY number",
+            (name,),
+        )
+        made = (
+            Trial(number, json.loads(key), Trial.marks_of(marks), _state(state), why)
+            for key, number, state, why, marks in trials
+        )
+        yield Told(name, json.loads(facts), text, folder, tuple(made))
+
+
 class Record:
     """A study in a database, in the hands of one process.
 
@@ -62,17 +94,19 @@ class Record:
         name: str,
         facts: Mapping[str, Json],
         *,
+        space: tuple[str, str] = ("", ""),
         now: Callable[[], float] = time.time,
     ) -> None:
+        """`space` is the text of the space and the folder of its files, for whoever reads this."""
         self._db = database
         self._name = name
         self._now = now
         self._seen = 0
         self.owner = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
         with database.transaction():
-            self._open(facts)
+            self._open(facts, space)
 
-    def _open(self, facts: Mapping[str, Json]) -> None:
+    def _open(self, facts: Mapping[str, Json], space: tuple[str, str]) -> None:
         told = json.dumps(facts, sort_keys=True)
         rows = self._db.rows("SELECT facts FROM polyarch_study WHERE name = ?", (self._name,))
         if rows and rows[0][0] != told:
@@ -85,6 +119,7 @@ class Record:
         if not rows:
             values = (self._name, told, time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
             self._db.rows("INSERT INTO polyarch_study VALUES (?, ?, ?)", values)
+            self._db.rows("INSERT INTO polyarch_space VALUES (?, ?, ?)", (self._name, *space))
         began = (self._name, self.owner, self._now(), self._now())
         self._db.rows("INSERT INTO polyarch_owner VALUES (?, ?, ?, ?, 0, 0, 0)", began)
 
@@ -176,6 +211,28 @@ class Record:
                 "SELECT count(*) FROM polyarch_opened WHERE study = ?", (self._name,)
             )
         return int(counted[0][0])
+
+    def answered(self, key: str, ask: Callable[[], Answer], most: int) -> Answer | None:
+        """What the guard of the held-back questions says to a query; None once it has told what it
+        knows of them `most` times. An equal query has an equal answer, which counts once."""
+        with self._db.transaction():
+            rows = self._db.rows(
+                "SELECT key, value, fitted FROM polyarch_answer WHERE study = ?", (self._name,)
+            )
+            known = {told: Answer(value, bool(fitted)) for told, value, fitted in rows}
+            if key in known:
+                return known[key]
+            made = ask()
+            if made.fitted and sum(one.fitted for one in known.values()) >= most:
+                return None
+            values = (self._name, key, made.value, int(made.fitted))
+            self._db.rows("INSERT INTO polyarch_answer VALUES (?, ?, ?, ?)", values)
+        return made
+
+    def told(self) -> int:
+        """How often the guard told what it knows of the held-back questions."""
+        statement = "SELECT coalesce(sum(fitted), 0) FROM polyarch_answer WHERE study = ?"
+        return int(self._db.rows(statement, (self._name,))[0][0])
 
     def used(self) -> Amounts:
         """What everybody has leased and not given back, and spent."""

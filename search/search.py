@@ -12,7 +12,8 @@ from typing import Any
 
 from ..backends.base import Backend
 from ..compiler.build import build
-from ..compiler.errors import BudgetExhausted, PolyarchError
+from ..compiler.errors import BudgetExhausted, InputError, PlanRefused, PolyarchError
+from ..compiler.graph import Graph
 from ..compiler.plan import plan
 from ..compiler.source import parse
 from ..compiler.space import Space
@@ -23,17 +24,19 @@ from ..runtime.cache import Cache
 from ..runtime.ledger import BATCH, Ledger
 from ..runtime.store import Store
 from .account import Account
-from .database import database
+from .aim import Aim
+from .database import database, is_url
 from .engine import Engine, Openings
 from .examiner import Examiner, Outage, Prepared
-from .found import Ablated, Contestant, Found, difference
+from .found import Ablated, Contestant, Found, Guarded, Started, difference
+from .guard import guard_of
 from .history import History
 from .mark import Mark
 from .questions import Questions, scores_of
 from .race import Race, flip_test, wilcoxon
 from .record import Record
 from .strategy import Setting, strategy
-from .trial import Trial
+from .trial import Trial, key_of, mean
 from .variants import baselines, reductions
 from .wanted import Wanted, dearest
 
@@ -43,6 +46,8 @@ _EXPLORE = 0.5
 """The share of the budget after which nothing new is tried."""
 _CONFIRM = 0.6
 """That after which the best are asked no more questions, so that enough is left for the test."""
+_GUARD = 0.7
+"""That which the guard's questions may use up."""
 _TEST = 0.9
 """That after which the winner and the default are asked no more, so that there are baselines."""
 _MOST = 128
@@ -88,7 +93,8 @@ async def search_space(
     """
     scores, metrics = scores_of(asked, metric)
     wanted.out.mkdir(parents=True, exist_ok=True)
-    record = Record(*_study(space, asked, wanted, metric))
+    told = (space.text, str(space.folder.resolve()))
+    record = Record(*_study(space, asked, wanted, metric), space=told)
     bank = Cache(wanted.out / "bank.db")
     try:
         account = Account(record, wanted.limits)
@@ -108,7 +114,7 @@ async def search_space(
             async with AsyncExitStack() as judging:
                 for one in metrics:
                     if isinstance(one, Opened):
-                        await judging.enter_async_context(one.opened(account))
+                        await judging.enter_async_context(one.opened(account, (Store(bank),)))
                 return await _searched(work)
         finally:
             await examiner.aclose()
@@ -123,7 +129,7 @@ def _study(
     space: Space, asked: Questions, wanted: Wanted, metric: object
 ) -> tuple[Any, str, dict[str, Any]]:
     """Where the study is, its name, and what tells it from others."""
-    url = "://" in wanted.study
+    url = is_url(wanted.study)
     name = space.name if url or not wanted.study else wanted.study
     facts = {
         "space": space.fingerprint,
@@ -131,6 +137,7 @@ def _study(
         "metric": metric if isinstance(metric, str) else repr(metric),
         "objective": [str(aim) for aim in wanted.aims],
         "seed": wanted.seed,
+        **({"guard": True} if wanted.guard else {}),
     }
     return database(wanted.study if url else wanted.out / "study.db"), name, facts
 
@@ -183,12 +190,21 @@ async def _searched(work: Work) -> Found:
         count = min(len(work.asked.dev), wanted.confirm or len(work.asked.dev))
         await work.engine.confirm(count)
         best = _winner(work)
+        account.allow(_GUARD)
+        guarded = await _guarded(work, best)
         text, ablation, dropped = await _reduced(work, best)
         account.allow(1.0)
         opened = work.record.opening()
         test = await _tested(work, text)
         return _found(
-            work, why, text=text, ablation=ablation, dropped=dropped, test=test, opened=opened
+            work,
+            why,
+            text=text,
+            ablation=ablation,
+            dropped=dropped,
+            test=test,
+            opened=opened,
+            guarded=guarded,
         )
     except asyncio.CancelledError:
         task = asyncio.current_task()
@@ -200,9 +216,44 @@ async def _searched(work: Work) -> Found:
 
 def _winner(work: Work) -> Trial:
     ranked = work.history.ranked()
-    if not ranked:
-        raise BudgetExhausted("the budget was spent before one question was answered")
-    return ranked[0]
+    if ranked:
+        return ranked[0]
+    errors = [mark.error for trial in work.history for mark in trial.marks if mark.error]
+    if errors:
+        raise InputError(
+            f"not one of {len(errors):,} answers could be scored; the first: {errors[0]}"
+        )
+    if dear := [trial for trial in work.history if trial.state == "costly"]:
+        raise PlanRefused(
+            f"every one of {len(dear):,} points costs too much; for one: {dear[0].why}"
+        )
+    raise BudgetExhausted("the budget was spent before one question was answered")
+
+
+async def _guarded(work: Work, best: Trial) -> Guarded | None:
+    """What the guard says of the winner, without a guard nothing."""
+    held = len(work.asked.held)
+    if not held:
+        return None
+    guard, first = guard_of(held), len(work.asked.dev)
+
+    def said(value: float | None, fitted: bool, why: str = "") -> Guarded:
+        return Guarded(value, fitted, held, work.record.told(), guard.answers, why)
+
+    try:
+        prepared = work.openings(best.choice)
+        marks = await work.examiner.ask(prepared, range(first, first + held))
+        work.engine.settle()
+    except (BudgetExhausted, Outage) as error:
+        work.engine.settle()
+        return said(None, False, str(error))
+    key = f"{best.key} {len(best.marks)}"
+    dice = Random(f"{work.wanted.seed} {key}")
+    means = best.value(Aim()), mean([mark.score for mark in marks])
+    answer = work.record.answered(key, lambda: guard.answer(*means, dice), guard.answers)
+    if answer is None:
+        return said(None, False, "it has told what it knows as often as it may")
+    return said(answer.value, answer.fitted)
 
 
 async def _reduced(work: Work, best: Trial) -> tuple[str, tuple[Ablated, ...], tuple[str, ...]]:
@@ -264,7 +315,7 @@ def _prepared(work: Work, text: str, folder: Path | None = None) -> Prepared | P
 async def _tested(work: Work, text: str) -> tuple[Contestant, ...]:
     """The winner and what it is held against, on locked questions as far as the budget goes: first
     the default alone, then on the same questions the baselines."""
-    first, last = len(work.asked.dev), len(work.asked.all)
+    first, last = len(work.asked.all) - len(work.asked.test), len(work.asked.all)
     if work.wanted.test is not None:
         last = min(last, first + work.wanted.test)
     entered = _entered(work, text)
@@ -317,6 +368,7 @@ def _found(
     dropped: tuple[str, ...] = (),
     test: tuple[Contestant, ...] = (),
     opened: int = 0,
+    guarded: Guarded | None = None,
 ) -> Found:
     best, history, space = _winner(work), work.history, work.space
     used = work.record.used()
@@ -337,7 +389,31 @@ def _found(
         ablation=ablation,
         dropped=dropped,
         opened=opened,
+        guarded=guarded,
+        spending=dict(work.examiner.spent),
+        graph=_graph(work, text or work.openings(best.choice).text),
+        started=_started(work, ranked),
         out=work.wanted.out,
         size=space.size,
         choices={trial.key: space.told(trial.choice) for trial in history if trial.choice},
     )
+
+
+def _graph(work: Work, text: str) -> Graph | None:
+    """A pipeline, compiled."""
+    prepared = _prepared(work, text)
+    if isinstance(prepared, PolyarchError) or prepared.plan is None:
+        return None
+    return prepared.plan.graph
+
+
+def _started(work: Work, ranked: Sequence[Trial]) -> tuple[Started, ...]:
+    """What became of the points that were tried first."""
+    places = {trial.key: place for place, trial in enumerate(ranked, start=1)}
+    made = []
+    for choice in work.wanted.warm:
+        trial = work.history.get(choice)
+        if trial is not None:
+            source = work.wanted.told_by.get(key_of(choice), "")
+            made.append(Started(source, trial.number, places.get(trial.key), len(ranked)))
+    return tuple(made)

@@ -22,9 +22,12 @@ class Wanted:
     """How to search. `most` is how many questions a trial is asked while searching, `confirm` how
     many the best are, `test` how many of the locked ones, None for all there are.
 
+    `guard` holds half of the questions back, to tell how far the others were fitted. `warm` are
+    points that are tried first, `told_by` says by their keys where they come from.
+
     `caps` is what a question may cost on average; with `no_dearer` also no more calls and no more
-    tokens than the space's first point costs on the same questions. `study` is a name within `out`,
-    or the URL of a Postgres database.
+    tokens than the space's first point costs on the same questions. `study` is a name within
+    `out`, or the URL of a database.
     """
 
     out: Path
@@ -43,7 +46,9 @@ class Wanted:
     no_dearer: bool = False
     alpha: float = 0.1
     pruner: str = "flip"
+    guard: bool = False
     warm: tuple[Mapping[str, int | float], ...] = ()
+    told_by: Mapping[str, str] = field(default_factory=dict)
     keys: tuple[str, ...] = ()
     allow_unsandboxed: bool = False
     concurrency: int = 64

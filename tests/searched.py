@@ -40,6 +40,17 @@ def said(request: Request, draw: Draw) -> str:
     return f"answer: {answer if right else answer + 1 + int(dice * 10)}"
 
 
+def voted(item: Item, warm: float, n: int) -> float:
+    """The score of the plurality of the first `n` draws of `said`."""
+    counts: dict[int, int] = {}
+    for number in range(n):
+        dice = Random(f"{item.question} {warm} {number}").random()
+        right = dice < (0.7 if warm < 0.7 else 0.5)
+        answer = int(item.reference) + (0 if right else 1 + int(dice * 10))
+        counts[answer] = counts.get(answer, 0) + 1
+    return float(max(counts, key=lambda one: counts[one]) == int(item.reference))
+
+
 def asked(count: int = 120) -> Questions:
     """Questions whose answer is their last word."""
     items = [Item(f"q{n}", f"What is the number {n}", str(n), "numeric") for n in range(count)]

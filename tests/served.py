@@ -1,4 +1,4 @@
-"""A model served by `polyarch serve-model` in a process of its own, for tests of its clients.
+"""A model, or pipelines, served in a process of its own, for tests of its clients.
 
 with served() as server:
     ... server.url, server.running(), server.metrics()
@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 from urllib.request import Request, urlopen
 
 ROOT = Path(__file__).parent.parent
@@ -53,13 +54,22 @@ class Server:
 
 @contextmanager
 def served(
-    model: str = MODEL, *arguments: str, environment: Mapping[str, str] | None = None
+    model: str = MODEL,
+    *arguments: str,
+    environment: Mapping[str, str] | None = None,
+    command: str = "serve-model",
+    errors: IO[str] | None = None,
 ) -> Iterator[Server]:
-    """A server on a free port, until the end of the block. It must end by itself when told to."""
+    """A server on a free port, until the end of the block. It must end by itself when told to.
+
+    With the command `serve`, of pipelines. `errors` is where its log goes.
+    """
     code = "from polyarch.cli import main; main()"
-    command = [sys.executable, "-c", code, "serve-model", model, "--port", "0", *arguments]
+    words = [sys.executable, "-c", code, command, model, "--port", "0", *arguments]
     env = {**os.environ, "PYTHONPATH": str(ROOT), **(environment or {})}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env) as process:
+    with subprocess.Popen(
+        words, stdout=subprocess.PIPE, stderr=errors, text=True, env=env
+    ) as process:
         try:
             assert process.stdout is not None
             url = process.stdout.readline().rsplit(" ", 1)[-1].strip()

@@ -23,6 +23,13 @@ REPLIES = {
     "verify": json.dumps({"reason": "all steps right", "verdict": "right"}),
     "critique": json.dumps({"critique": "all steps right"}),
     "compare": json.dumps({"reason": "both are right", "better": "tie"}),
+    "pick": json.dumps({"checklist": ["It counts what is left."], "reason": "", "best": 1}),
+    "score": "Yes",
+    "ask": "",
+    "embed": "",
+    "choose": "",
+    "name_approaches": json.dumps({"approaches": ["a", "b", "c", "d", "e"]}),
+    "solve_by": "Approach 1: take away\n12-2=10\nanswer: 10\nApproach 2: count\nanswer: 9",
 }
 
 
@@ -41,6 +48,7 @@ WORD_REPLIES = {
     "write_tests": json.dumps({"tests": ["The answer is a number."]}),
     "check": json.dumps({"reason": "it is", "verdict": "pass"}),
 }
+NAMED = json.dumps({"arguments": {"expression": "12 - 2"}, "name": "calculator"})
 EXECUTING = {
     "codet": (CODE_REPLIES, PROGRAM),
     "collaborative_verification": (CHECKED_REPLIES, "10"),
@@ -59,20 +67,40 @@ CALLING = {
 }
 """Those that call tools: what their models say. The model that ships with the package cannot."""
 
-WRITING = {**EXECUTING, "archon_unit_tests": (WORD_REPLIES, "10 apples")}
+WRITING = {
+    **EXECUTING,
+    "answer_a_passage": ({**REPLIES, "solve": "10"}, "10"),
+    "archon_unit_tests": (WORD_REPLIES, "10 apples"),
+    "checklist_choice": (REPLIES, REPLIES["solve"]),
+    "choice_shuffling": (REPLIES, "B"),
+    "diversity_of_thought": ({**REPLIES, "solve_by": "answer: 10"}, "10"),
+    "diversity_of_thought_one_call": (REPLIES, "10"),
+    "rule_based_confidence": ({**REPLIES, "solve": "10"}, "10"),
+    "self_guided_confidence": ({**REPLIES, "solve": "10"}, "10"),
+    "sharded_demonstrations": (REPLIES, "10"),
+    "think_sum": ({**REPLIES, "solve": "12-2=10"}, "10"),
+    "tool_call_vote": ({"solve": NAMED}, NAMED.replace(": ", ":").replace(", ", ",")),
+}
 """Those and others whose work the embedded model does not know."""
+
+SERVED = {"answer_a_passage": "openai/Qwen/Qwen2.5-7B-Instruct"}
+"""Those that read probabilities of a prompt and write freely: a model on a server of one's own."""
 
 TASK = "Tom has 12 apples. Tom loses 2. How many apples does Tom have?"
 
 
 def reply(request: Request, draw: Draw, replies: Mapping[str, str]) -> Script:
     text = replies[request.purpose.role]
+    if request.purpose.role == "choose":
+        text = f"answer: {'AB'[request.purpose.shown.index('10')]}"
     turns = [message.role for message in request.messages]
+    likely = ((text, -0.5), ("I", -1.0), ("No", -2.0))
     return Script(
         text,
         calls=(CALL,) if request.tools and "tool" not in turns else (),
-        logprobs=() if request.logprobs is None else (TokenLogprob(text, -0.5),),
-        prompt_logprobs=(TokenLogprob(request.prefix, -0.5),),
+        logprobs=() if request.logprobs is None else (TokenLogprob(text, -0.5, likely),),
+        prompt_logprobs=(TokenLogprob(request.prefix, -0.5, likely),),
+        values=(1.0, 0.5) if request.wants == "embedding" else (),
     )
 
 
@@ -84,7 +112,13 @@ def test_it_answers_within_its_bounds(name: str) -> None:
     plan = polyarch.load(pipelines.path(name)).plan
     backend = Scripted(lambda request, draw: reply(request, draw, replies))
     asked = dict.fromkeys(plan.graph.models, backend)
-    record = {"task": TASK, "tests": ["assert apples() == 10"]}
+    record = {
+        "task": TASK,
+        "tests": ["assert apples() == 10"],
+        "choices": ["9", "10"],
+        "context": "Tom is left with 10.",
+        **dict.fromkeys(("first", "second", "third"), "Ann has 3, loses 1 and has 2."),
+    }
     with polyarch.Pipeline(plan, backends=asked) as pipe:
         result = pipe(record if plan.graph.question.kind == "record" else TASK)
     assert str(result) == answer
@@ -102,6 +136,7 @@ def test_it_says_what_it_is_and_needs_no_key_where_the_embedded_model_will_do(
     assert graph.about.endswith(".")
     assert graph.source.endswith(")")
     asked = "openai/gpt-4o-mini" if name in {*WRITING, *CALLING} else "embedded/abacus"
+    asked = SERVED.get(name, asked)
     assert {model.model for model in graph.models.values()} == {asked}
 
 

@@ -7,12 +7,13 @@ see ``MODEL.md`` beside this file.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 
 from ...compiler.errors import InputError, NoSuchModel
 from ...compiler.values import Json
 from ..base import Backend, Capability, ModelInfo
 
-__all__ = ["OFFERS", "info", "open_backend"]
+__all__ = ["OFFERS", "SETTINGS", "info", "open_backend"]
 
 OFFERS = frozenset(
     {
@@ -20,6 +21,7 @@ OFFERS = frozenset(
         Capability.LOGPROBS,
         Capability.PROMPT_LOGPROBS,
         Capability.CONTINUATION,
+        Capability.EMBEDDINGS,
         Capability.STOP,
         Capability.SEED,
         Capability.CANCEL,
@@ -27,6 +29,15 @@ OFFERS = frozenset(
 )
 """Not guided replies: what it says of a verdict is read into JSON, but nothing keeps it from saying
 what cannot be read."""
+
+SETTINGS: Mapping[str, tuple[Json, ...]] = MappingProxyType(
+    {
+        "batch": (1, 4, 8, 16, 32, 64, 128, 256),
+        "env.OPENBLAS_NUM_THREADS": ("1", "2", "4"),
+    }
+)
+"""What decides how fast it is, with values worth trying: draws stepped together, and the threads of
+a product of matrices."""
 
 _MODEL = "abacus"
 
@@ -51,7 +62,7 @@ def info(model: str, options: Mapping[str, Json]) -> ModelInfo:
         capabilities=OFFERS,
         chars_per_token=2.6,
         max_draws=1024,
-        roles=frozenset({"solve", "verify", "compare", "critique", "revise", "fuse"}),
+        roles=frozenset({"solve", "verify", "compare", "critique", "revise", "fuse", "embed"}),
         parameters={"temperature": 0.8},
     )
 

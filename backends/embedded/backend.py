@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from functools import cached_property
@@ -15,7 +15,7 @@ from ..base import Backend, Piece, Request, refuse_unoffered
 from . import OFFERS
 from .engine import Engine, Work
 from .model import Model
-from .roles import PLAIN, read, render, role_of
+from .roles import PLAIN, embedded, read, render, role_of
 from .sampler import Sampling
 from .tokenizer import StoryTokenizer
 
@@ -48,15 +48,21 @@ class EmbeddedBackend(Backend):
         """The tokens of the prompt, counted. Raises BadRequest for an unknown role."""
         if self._tokenizer is None:
             self._tokenizer = StoryTokenizer(self._folder / "tokenizer.json")
+        if request.wants == "embedding":
+            return len(self._tokenizer.encode(embedded(request.messages)))
         return len(self._tokenizer.encode_parts((*render(request.purpose), request.prefix)))
 
     async def generate(self, request: Request) -> AsyncGenerator[Piece, None]:
-        """Answer piece by piece; replies that are read into JSON come whole, with the last piece.
+        """Answer piece by piece; replies that are read into JSON come whole, with the last piece,
+        and so does an embedding.
 
         Raises BadRequest for an unknown role and for what the model does not offer, TooLong for a
         prompt that leaves no room.
         """
         refuse_unoffered("embedded/abacus", OFFERS, request)
+        if request.wants == "embedding":
+            yield await self._embedding(request)
+            return
         purpose = request.purpose
         role = role_of(purpose)
         prompt = render(purpose)
@@ -66,11 +72,7 @@ class EmbeddedBackend(Backend):
             prompt = (*prompt, request.prefix)
         engine, tokenizer, context = await self._load()
         tokens = tuple(tokenizer.encode_parts(prompt))
-        if len(tokens) >= context:
-            raise TooLong(
-                f"the prompt has {len(tokens)} tokens, and embedded/abacus holds {context} "
-                "tokens of prompt and reply together"
-            )
+        _check_length(tokens, context)
         work = Work(
             prompt=tokens,
             draws=request.draws,
@@ -90,6 +92,17 @@ class EmbeddedBackend(Backend):
                 text = read(purpose, raw[piece.draw]) if piece.finish else ""
                 yield replace(piece, text=text)
 
+    async def _embedding(self, request: Request) -> Piece:
+        """The mean of the states that the model has over the text of the messages."""
+        engine, tokenizer, context = await self._load()
+        tokens = tuple(tokenizer.encode(embedded(request.messages)))
+        if not tokens:
+            raise BadRequest("embedded/abacus embeds no empty text")
+        _check_length(tokens, context)
+        values = await asyncio.to_thread(engine.embed, tokens)
+        (draw,) = request.draws
+        return Piece(draw.index, prompt_tokens=len(tokens), finish="stop", values=values)
+
     async def _load(self) -> tuple[Engine, StoryTokenizer, int]:
         if self._loaded is None:
             if self._loading is None:
@@ -108,3 +121,11 @@ class EmbeddedBackend(Backend):
         """Stop the engine's thread. Idempotent."""
         if self._loaded is not None:
             await self._loaded[0].aclose()
+
+
+def _check_length(tokens: Sequence[int], context: int) -> None:
+    if len(tokens) >= context:
+        raise TooLong(
+            f"the prompt has {len(tokens)} tokens, and embedded/abacus holds {context} "
+            "tokens of prompt and reply together"
+        )

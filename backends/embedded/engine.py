@@ -119,6 +119,10 @@ class Engine:
         finally:
             job.cancelled = True
 
+    def embed(self, tokens: Sequence[int]) -> tuple[float, ...]:
+        """The model's embedding of a text, made in the calling thread beside the batch."""
+        return tuple(self._model.embed(tokens).tolist())
+
     async def aclose(self) -> None:
         """Stop the thread; requests under way end with an error. Idempotent."""
         with self._changed:

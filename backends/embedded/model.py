@@ -135,6 +135,17 @@ class Model:
 
     def prefill(self, tokens: Sequence[int]) -> tuple[Cache, Floats]:
         """Run a prompt; its cache, and the logits after each token (length, vocabulary)."""
+        cache, states = self._prompt(tokens)
+        return cache, self._dense(states, self._unembedding)[: len(tokens)]
+
+    def embed(self, tokens: Sequence[int]) -> Floats:
+        """The mean over the tokens of the last layer's normed states (hidden)."""
+        _, states = self._prompt(tokens)
+        mean: Floats = states[: len(tokens)].mean(0)
+        return mean
+
+    def _prompt(self, tokens: Sequence[int]) -> tuple[Cache, Floats]:
+        """Run a prompt; its cache, and the normed states of its rows, padded to whole tiles."""
         shape, length = self.shape, len(tokens)
         cache = empty_cache(shape.layers, shape.kv_heads, length, shape.head_size)
         tile = self._tile
@@ -160,9 +171,9 @@ class Model:
             out: Floats = sums[..., :-1] / sums[..., -1:]
             return out.transpose(2, 3, 0, 1, 4).reshape(rows, -1)
 
-        logits = self._run(ids, positions, attend)
+        states = self._run(ids, positions, attend)
         cache.length = length
-        return cache, logits[:length]
+        return cache, states
 
     def decode(self, caches: Sequence[Cache], tokens: Sequence[int]) -> Floats:
         """Run one more token of each sequence; logits (sequences, vocabulary)."""
@@ -196,12 +207,13 @@ class Model:
                 np.matmul(scores[row, :, :, :end], cache.values[layer, :, :end], out=sums[row])
             return (sums[..., :-1] / sums[..., -1:]).reshape(rows, -1)
 
-        logits = self._run(ids, positions, attend)
+        states = self._run(ids, positions, attend)
         for cache in caches:
             cache.length += 1
-        return logits[:count]
+        return self._dense(states, self._unembedding)[:count]
 
     def _run(self, ids: NDArray[np.intp], positions: NDArray[np.intp], attend: Attend) -> Floats:
+        """The normed states of the last layer (rows, hidden)."""
         shape = self.shape
         cosine, sine = self._cosine[positions], self._sine[positions]
         turned = shape.heads + shape.kv_heads
@@ -214,7 +226,7 @@ class Model:
             gate_up = self._dense(self._normal(x), layer.gate_up)
             gate, up = gate_up[:, : shape.inner], gate_up[:, shape.inner :]
             x = x + self._dense(gate / (1 + np.exp(-gate)) * up, layer.down)
-        return self._dense(self._normal(x), self._unembedding)
+        return self._normal(x)
 
     def _dense(self, x: Floats, blocks: Floats) -> Floats:
         count, _, width = blocks.shape

@@ -8,10 +8,21 @@ from collections.abc import Sequence
 from typing import Literal, TypeAlias, assert_never, get_args
 
 from ...compiler.errors import BadRequest
-from ...compiler.values import Purpose
+from ...compiler.values import Message, Purpose
 from .tokenizer import Mark
 
-__all__ = ["ALL_RIGHT", "PLAIN", "ROLES", "Prompt", "Role", "compact", "read", "render", "role_of"]
+__all__ = [
+    "ALL_RIGHT",
+    "PLAIN",
+    "ROLES",
+    "Prompt",
+    "Role",
+    "compact",
+    "embedded",
+    "read",
+    "render",
+    "role_of",
+]
 
 Role: TypeAlias = Literal["solve", "verify", "compare", "critique", "revise", "fuse"]
 Prompt: TypeAlias = tuple[Mark | str, ...]
@@ -81,6 +92,11 @@ def compact(text: str) -> str:
     lines = (" ".join(line.split()) for line in text.splitlines())
     joined = "\n".join(line for line in lines if line)
     return re.sub(r"(?<=\d) ?([-+*/=]) ?(?=\d)", r"\1", joined)
+
+
+def embedded(messages: Sequence[Message]) -> str:
+    """The text of messages that an embedding is wanted of, as the model writes it."""
+    return compact("\n".join(message.text for message in messages))
 
 
 def read(purpose: Purpose, raw: str) -> str:

@@ -15,7 +15,7 @@ from ...compiler.values import Json
 from ..base import Backend, Capability, ModelInfo
 from .options import GENERATES, Options, checked
 
-__all__ = ["BY_OPTION", "OFFERS", "Options", "info", "open_backend"]
+__all__ = ["BY_OPTION", "OFFERS", "SETTINGS", "Options", "info", "open_backend"]
 
 OFFERS = GENERATES
 """What its models offer beyond a chat."""
@@ -28,6 +28,19 @@ BY_OPTION: Mapping[Capability, str] = MappingProxyType(
     }
 )
 """What has to be asked for, and how."""
+
+
+SETTINGS: Mapping[str, tuple[Json, ...]] = MappingProxyType(
+    {
+        "engine.max_num_seqs": (16, 32, 64, 128, 256, 512),
+        "engine.max_num_batched_tokens": (2048, 4096, 8192, 16384),
+        "engine.enable_chunked_prefill": (True, False),
+        "enable_prefix_caching": (True, False),
+        "gpu_memory_utilization": (0.7, 0.8, 0.9, 0.95),
+    }
+)
+"""What decides how fast an engine is, with values worth trying: the largest batch, the tokens of
+one step, prompts in parts or whole, and the memory that is left for the cache."""
 
 
 def info(model: str, options: Mapping[str, Json]) -> ModelInfo:

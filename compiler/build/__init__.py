@@ -8,12 +8,13 @@ from ..errors import SpecError
 from ..graph import Graph, Place
 from ..holes import without_literals
 from ..source import Document, read
-from ..spec import Budget
+from ..spec import Budget, Spec
 from ..verify import verify
 from .budgets import Budgets
 from .faults import Faults
 from .files import Files
 from .models import models_of
+from .profiles import with_profiles
 from .readable import answer_of, output_of, readable
 from .steps import Around, steps_of
 from .tools import check_tools
@@ -46,6 +47,7 @@ def _build(document: Document, folder: Path, opened: Files) -> Graph:
     if spec is None:
         raise SpecError(faults.found)
     kind = answer_of(spec, faults)
+    spec, tuned = _tuned(spec, folder, faults)
     models = models_of(spec, faults)
     check_tools(spec, faults)
     budgets = Budgets(spec, faults)
@@ -63,6 +65,7 @@ def _build(document: Document, folder: Path, opened: Files) -> Graph:
         nodes=nodes,
         output=output,
         keep=keep,
+        notes=tuned,
         tools=spec.tools,
         place=Place(
             document.span(("output",))
@@ -81,3 +84,11 @@ def _build(document: Document, folder: Path, opened: Files) -> Graph:
     if faults.found:
         raise SpecError(faults.found)
     return graph
+
+
+def _tuned(spec: Spec, folder: Path, faults: Faults) -> tuple[Spec, tuple[str, ...]]:
+    """The pipeline with the options of its models' profiles, and notes about these."""
+    if not any(model.profile for model in spec.models.values()):
+        return spec, ()
+    models, notes = with_profiles(spec.models, folder, faults)
+    return spec.model_copy(update={"models": models}), notes

@@ -9,23 +9,24 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from ..fitted import Fitted, Router, Threshold, Weights, fitted
+from ..fitted import Fitted, Router, Stopping, Table, Threshold, Weights, fitted
 from .faults import Faults
 from .files import beside
 
 __all__ = ["with_artefacts"]
 
-_WANTED: Mapping[str, type[Fitted]] = MappingProxyType(
+_WANTED: Mapping[str, tuple[type[Fitted], ...]] = MappingProxyType(
     {
-        "weight": Weights,
-        "by": Router,
-        "holds": Threshold,
-        "fails": Threshold,
-        "accept": Threshold,
-        "until": Threshold,
+        "weight": (Weights,),
+        "by": (Router, Table),
+        "stop_at": (Stopping,),
+        "holds": (Threshold,),
+        "fails": (Threshold,),
+        "accept": (Threshold,),
+        "until": (Threshold,),
     }
 )
-"""What kind of thing the file is that an argument names."""
+"""What kinds of thing the file may be that an argument names."""
 
 _LARGEST = 1 << 24
 
@@ -57,7 +58,7 @@ def _read(
     folder: Path,
     models: Mapping[str, str],
     faults: Faults,
-    wanted: type[Fitted],
+    wanted: tuple[type[Fitted], ...],
 ) -> Any:
     found = beside(name, path, folder, faults)
     if found is None:
@@ -71,7 +72,7 @@ def _read(
         faults.add("not-fitted", f"{name} holds nothing that `polyarch fit` made: {error}", path)
         return None
     if not isinstance(artefact, wanted):
-        kinds = f"{artefact.fitted}, not {wanted.__name__.lower()}"
+        kinds = f"{artefact.fitted}, not {' or '.join(kind.__name__.lower() for kind in wanted)}"
         faults.add("not-fitted", f"{name} holds {kinds}", path)
         return None
     if why := artefact.misfit(models):

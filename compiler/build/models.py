@@ -63,7 +63,13 @@ def check_askings(
     faults: Faults,
 ) -> None:
     """Faults for the models and prompts that a step names."""
+    told: set[object] = set()
     for asking in op.askings():
+        # What draws of one source have in common is told once.
+        alike = (type(asking), asking.model, asking.prompt, asking.asks())
+        if alike in told:
+            continue
+        told.add(alike)
         name = _named_model(asking, path, models, faults)
         if name is not None:
             check_offers(asking, op.roles(), name, path, models, faults)

@@ -13,7 +13,7 @@ __all__ = ["EMITTERS", "Emitter"]
 
 Emitter: TypeAlias = "Callable[[Plan], str]"
 
-_KINDS = ("table", "json", "python", "mermaid", "dot")
+_KINDS = ("table", "json", "python", "mermaid", "dot", "svg")
 
 
 class _Emitters(Mapping[str, "Emitter"]):

@@ -51,7 +51,7 @@ def _loose_limits(graph: Graph) -> Iterator[str]:
 def _identical_draws(plan: Plan) -> Iterator[str]:
     """Several draws of one prompt at temperature 0: they are one answer, paid for several times."""
     for node in plan.graph.nodes.values():
-        if not isinstance(node.op, Source):
+        if not isinstance(node.op, Source) or node.op.varies:
             continue
         drawn: dict[tuple[str | None, str | None], int] = {}
         for asking, group in zip(node.op.askings(), node.op.groups(), strict=True):
@@ -72,7 +72,9 @@ _BELOW_ZERO = frozenset({"logprob", "logprob_mean"})
 def _votes_below_zero(plan: Plan) -> Iterator[str]:
     """Votes that weigh by log probabilities: a weight below zero does not vote."""
     for node in plan.graph.nodes.values():
-        if node.kind == "vote" and (weight := getattr(node.op, "weight", None)) in _BELOW_ZERO:
+        if node.kind != "vote" or getattr(node.op, "scale", None) is not None:
+            continue
+        if (weight := getattr(node.op, "weight", None)) in _BELOW_ZERO:
             yield (
                 f"step {node.name!r} weighs votes by {weight!r}, which is below 0, so that no "
                 "vote counts: weigh by 'probability_mean'"

@@ -82,6 +82,10 @@ class SearchSpec(_Frozen):
     seed: int = 0
     confirm: Annotated[int, Field(ge=1)] | None = None
     """How many questions the best points are confirmed with."""
+    guard: bool = False
+    """Whether half of the questions is held back, to tell how far the search fitted the others."""
+    start: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    """Pipelines that are tried first, files or names of the library: points of this space."""
     test: Annotated[int, Field(ge=1)] | bool = True
     """With how many questions of the locked split the winner is reported, once; true is all."""
 

@@ -20,6 +20,7 @@ from .hole import Choice, Hole
 from .parts import Part
 from .read import Group
 from .search import SearchSpec
+from .text import yaml_text
 
 __all__ = ["Space"]
 
@@ -52,6 +53,13 @@ class Space:
         assert isinstance(plain, dict)
         told = {key: value for key, value in plain.items() if key not in ("about", "search")}
         return sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()
+
+    @property
+    def text(self) -> str:
+        """The open file, written anew: without comments, and with no `search:`."""
+        plain = self._document.plain()
+        assert isinstance(plain, dict)
+        return yaml_text({key: value for key, value in plain.items() if key != "search"})
 
     @property
     def folder(self) -> Path:

@@ -7,7 +7,7 @@ holds.
 from __future__ import annotations
 
 from .beta_binomial import BetaBinomial, fit_beta_binomial
-from .cost import IdealTime, break_even, fit_ideal_time
+from .cost import IdealTime, Worth, break_even, fit_ideal_time, worth
 from .coverage import Coverage, coverage
 from .diversity import Diversity, diversity
 from .draws import Draw, Draws, gathered
@@ -20,13 +20,16 @@ from .resampling import Resampling, resampling
 from .saturation import Saturation, saturation
 from .selective import Selective, Threshold, selective, threshold_for
 from .source import read_draws
+from .split import Allocation, Cell, Split, split, verdicts_of
 from .subsets import Ensembles, Subset, best_subset, ensembles, greedy_subset
 from .verifier import Verifier, auc, verifier
 
 __all__ = [
     "Agreement",
+    "Allocation",
     "Answers",
     "BetaBinomial",
+    "Cell",
     "Coverage",
     "Diversity",
     "Draw",
@@ -41,10 +44,12 @@ __all__ = [
     "Resampling",
     "Saturation",
     "Selective",
+    "Split",
     "Subset",
     "Threshold",
     "Verdict",
     "Verifier",
+    "Worth",
     "agreement",
     "answers_of",
     "auc",
@@ -67,6 +72,9 @@ __all__ = [
     "resampling",
     "saturation",
     "selective",
+    "split",
     "threshold_for",
+    "verdicts_of",
     "verifier",
+    "worth",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +13,7 @@ from ...compiler.errors import InputError
 from ...compiler.values import Json
 from ...runtime.ledger import Ledger
 from ...runtime.session import Session
+from ...runtime.store import Store
 from ..data.item import Item
 from ..data.jsonl import rows
 from ..judges.pairwise import Judge, judge_plan
@@ -46,14 +47,16 @@ class Judged:
     _answers: dict[str, str] = field(default_factory=dict, init=False, repr=False)
 
     @asynccontextmanager
-    async def opened(self, account: Ledger) -> AsyncIterator[None]:
-        """Ready to judge while inside; what that costs is charged to the account."""
+    async def opened(self, account: Ledger, stores: Sequence[Store] = ()) -> AsyncIterator[None]:
+        """Ready to judge while inside; what that costs is charged to the account, and verdicts that
+        `stores` hold are not asked for again."""
         if not self.judge:
             raise InputError(
                 'say who judges: --metric \'{"judged": {"judge": "BACKEND/MODEL or FILE"}}\''
             )
         self._answers.update(_read(Path(self.baseline)) if self.baseline else {})
-        async with Session(judge_plan(self.judge, self.options), keys=self.keys) as session:
+        plan = judge_plan(self.judge, self.options)
+        async with Session(plan, keys=self.keys, stores=stores) as session:
             self._judges.append(Judge(session, account))
             try:
                 yield

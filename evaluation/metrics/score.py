@@ -10,6 +10,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 from ...compiler.answers import Answer
 from ...compiler.values import NOTHING, Json, Usage
 from ...runtime.ledger import Ledger
+from ...runtime.store import Store
 from ..data.item import Item
 
 __all__ = ["NO_USAGE", "Given", "Metric", "Opened", "Score", "ScoresTogether", "score_all"]
@@ -65,8 +66,11 @@ class ScoresTogether(Protocol):
 class Opened(Protocol):
     """A metric that asks models itself, and is charged for it."""
 
-    def opened(self, account: Ledger) -> AbstractAsyncContextManager[None]:
-        """Ready to score while inside; what it asks is charged to the account."""
+    def opened(
+        self, account: Ledger, stores: Sequence[Store] = ()
+    ) -> AbstractAsyncContextManager[None]:
+        """Ready to score while inside; what it asks is charged to the account, and what `stores`
+        hold is not asked for again."""
 
 
 async def score_all(metric: Metric, item: Item, given: Sequence[Given]) -> list[Score]:

@@ -1,12 +1,10 @@
-"""The command line: one command a file, loaded when it is named.
-
-Exit codes: 0 for success, 1 for an error, 2 for wrong usage, 130 when stopped with Ctrl-C.
-"""
+"""The command line: one command a file, loaded when it is named."""
 
 from __future__ import annotations
 
 import os
 import sys
+from copy import copy
 from importlib import import_module
 from io import TextIOWrapper
 from keyword import iskeyword
@@ -17,7 +15,9 @@ import click
 from .. import __version__
 from ..compiler.errors import PolyarchError
 from ..compiler.names import nearest
-from .errors import STOPPED, report
+from .errors import report, report_stop, report_usage
+from .exits import Exit
+from .voice import OPTIONS, color
 
 __all__ = ["COMMANDS", "cli", "main"]
 
@@ -26,24 +26,26 @@ COMMANDS = {
     "run": "Answer a question, or a file of questions, with a pipeline.",
     "eval": "Evaluate pipelines on data: scores, differences, costs, and how sure they are.",
     "analyze": "Tell why scores are what they are, and what would change them.",
-    "fit": "Fit weights, a threshold or a router to questions with known answers.",
+    "fit": "Fit weights, a threshold, a stopping value, a table or a router to known answers.",
     "search": "Search a space for the best pipeline within a budget.",
+    "tune": "Find the settings with which a model is fastest on this machine.",
     "import": "Turn a configuration of Archon or optillm into a pipeline file.",
     "ops": "List the operators, or explain one.",
+    "models": "List backends and the models that are known, or tell what is known of some.",
     "schema": "Print the JSON Schema of pipeline files, for editors.",
     "cache": "Show, prune or clear the cache of replies.",
     "doctor": "Tell what is installed, set and running here, and what a pipeline lacks.",
+    "serve": "Serve pipelines behind an OpenAI-compatible endpoint.",
+    "completion": "Print what lets a shell complete commands, options and names.",
     "serve-model": "Serve a model behind an OpenAI-compatible endpoint.",
     "trace": "Show a trace, write it as a page, or run it again without a model.",
 }
 """Every command with its line of help; here, so that help imports no command."""
 
 _EPILOG = """\
-FILE is a pipeline file, or the name of a pipeline in the library. Exit codes: 0 success, 1 error,
-2 wrong usage, 130 stopped.
-
-Shell completion: eval "$(_POLYARCH_COMPLETE=bash_source polyarch)", or zsh_source; for fish,
-_POLYARCH_COMPLETE=fish_source polyarch | source.
+FILE is a pipeline file, or the name of a pipeline in the library. -q and -v may also stand behind a
+command, and --json makes most of them answer machines. Exit codes: 0 success, 1 error, 2 wrong
+usage, 130 stopped with Ctrl-C.
 """
 
 
@@ -56,7 +58,9 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
             return None
-        return cast(click.Command, _module(name).command)
+        command = copy(cast(click.Command, _module(name).command))
+        command.params = [*command.params, *OPTIONS]
+        return command
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -71,14 +75,21 @@ class _Commands(click.Group):
             formatter.write_dl(list(COMMANDS.items()))
 
     def invoke(self, ctx: click.Context) -> Any:
+        # A command that cannot be parsed has no `--json` yet.
+        as_json = "--json" in ctx.args[: (*ctx.args, "--").index("--")]
         try:
             return super().invoke(ctx)
         except PolyarchError as error:
             report(error, ctx)
-            ctx.exit(1)
+            ctx.exit(Exit.FAILED)
         except KeyboardInterrupt:
-            click.echo("stopped", err=True)
-            ctx.exit(STOPPED)
+            report_stop(ctx)
+            ctx.exit(Exit.STOPPED)
+        except click.UsageError as error:
+            if not as_json:
+                raise
+            report_usage(error)
+            ctx.exit(Exit.USAGE)
 
 
 def _module(name: str) -> Any:
@@ -88,11 +99,16 @@ def _module(name: str) -> Any:
 
 
 @click.group(
-    cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]}, epilog=_EPILOG
+    cls=_Commands,
+    params=list(OPTIONS),
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=_EPILOG,
 )
 @click.version_option(__version__, prog_name="polyarch", message="%(prog)s %(version)s")
-def cli() -> None:
+@click.pass_context
+def cli(ctx: click.Context) -> None:
     """Compile pipelines of inference-time operators over language models, and run them."""
+    ctx.color = color()
 
 
 def main() -> None:

@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 import click
 
 from ..compiler.errors import InputError
 from ..compiler.names import nearest
 from ..evaluation.analysis.confidence import Sure, by_score, by_votes
+from ..evaluation.analysis.cost import fit_ideal_time, worth
 from ..evaluation.analysis.coverage import coverage
 from ..evaluation.analysis.diversity import diversity
 from ..evaluation.analysis.draws import Draws, gathered
@@ -26,9 +27,14 @@ from ..evaluation.analysis.resampling import resampling
 from ..evaluation.analysis.saturation import saturation
 from ..evaluation.analysis.selective import selective
 from ..evaluation.analysis.source import read_draws, read_results
+from ..evaluation.analysis.split import split, verdicts_of
 from ..evaluation.analysis.subsets import ensembles
+from ..evaluation.analysis.timing import read_calls
 from ..evaluation.analysis.verifier import verifier
 from ..evaluation.metrics.calibration import calibration
+from ..evaluation.outfile import is_records, read_out
+from ..evaluation.report.summary import summary
+from .attributing import Again, failures, probes, steps
 from .findings import plain, tables
 
 __all__ = ["Ask", "analyze"]
@@ -55,6 +61,10 @@ class Ask:
     penalty: float
     risk: float
     size: int
+    votes: int
+    ratio: float
+    rule: Literal["weighted", "best"]
+    again: Again
 
 
 def analyze(ask: Ask, *, json: bool) -> None:
@@ -185,6 +195,48 @@ def _models(ask: Ask) -> Iterator[tuple[str, object]]:
         yield rule, ensembles(answers, min(ask.size, len(answers.models)), rule=rule)
 
 
+def _split(ask: Ask) -> Iterator[tuple[str, object]]:
+    for own in _draws(ask):
+        for name in _scores(ask, own):
+            accepted = [verdicts_of(scores, ask.votes) for scores in own.scores[name]]
+            told = split(own.right, own.groups, accepted, ask.votes, ratio=ask.ratio, rule=ask.rule)
+            yield f"{own.source}: {name}", told
+
+
+def _cost(ask: Ask) -> Iterator[tuple[str, object]]:
+    if is_records(Path(ask.where)):
+        yield from _worth(ask)
+        return
+    found = {calls.model: calls for calls in read_calls(Path(ask.where))}
+    names, unfit = _of(ask, found), ""
+    for name in names:
+        own = found[name]
+        try:
+            yield name, fit_ideal_time(own.seconds, own.prompt, own.completion)
+        except ValueError as error:
+            unfit = f"{name}: {error}"
+            click.echo(unfit, err=True)
+            names = [other for other in names if other != name]
+    if not names:
+        raise InputError(f"{ask.where}: of no model can the seconds of a call be told; {unfit}")
+
+
+def _worth(ask: Ask) -> Iterator[tuple[str, object]]:
+    """Every pipeline beside the first."""
+    records = read_out(Path(ask.where))[1]
+    pipelines = dict.fromkeys(record.pipeline for record in records)
+    found = {n: summary(n, [one for one in records if one.pipeline == n]) for n in pipelines}
+    names = _of(ask, found)
+    if len(names) < 2:
+        raise InputError(f"{ask.where} holds one pipeline, and what it is worth is beside another")
+    first = found[names[0]]
+    unit = "usd" if all(found[name].cost.usd > 0 for name in names) else "tokens"
+    for own in (found[name] for name in names[1:]):
+        costs = [getattr(one.cost, unit) for one in (own, first)]
+        scores = [one.score.estimate for one in (own, first)]
+        yield own.name, worth(own.name, scores[0], costs[0], first.name, scores[1], costs[1], unit)
+
+
 _STUDIES: Mapping[str, Callable[[Ask], Iterator[tuple[str, object]]]] = MappingProxyType(
     {
         "coverage": _coverage,
@@ -194,5 +246,10 @@ _STUDIES: Mapping[str, Callable[[Ask], Iterator[tuple[str, object]]]] = MappingP
         "judges": _judges,
         "models": _models,
         "diversity": _diversity,
+        "split": _split,
+        "cost": _cost,
+        "steps": steps,
+        "failures": failures,
+        "faithfulness": probes,
     }
 )

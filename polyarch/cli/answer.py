@@ -20,6 +20,7 @@ from ..runtime.tools.toolbox import granted
 from .batch import Batch, answer_all
 from .files import pipeline_file
 from .stores import cache, tracing
+from .voice import aside, quiet, verbose
 
 if TYPE_CHECKING:
     from ..compiler.plan import Plan
@@ -44,9 +45,9 @@ class Once:
     allow_unsandboxed: bool = False
 
 
-def answer_file(file: str, batch: Batch, quiet: bool) -> None:
+def answer_file(file: str, batch: Batch) -> None:
     """Answer every question of a file of JSON lines."""
-    progress = None if quiet else Progress()
+    progress = None if quiet() else Progress()
     plan = load(pipeline_file(file)).plan
     # What was imported and compiled stays, and what a run makes mostly goes at once: neither needs
     # to be looked through for circles as often as Python would.
@@ -56,16 +57,16 @@ def answer_file(file: str, batch: Batch, quiet: bool) -> None:
         asyncio.run(answer_all(plan, batch, progress))
     except KeyboardInterrupt:
         if batch.out != "-" and batch.resumable:
-            click.echo("run the same command again to go on from here", err=True)
+            aside("run the same command again to go on from here")
         raise
 
 
-def answer(file: str, once: Once, json: bool, quiet: bool, verbose: bool) -> None:
+def answer(file: str, once: Once, json: bool) -> None:
     """Answer one question and print the result."""
-    progress = None if quiet else Progress()
+    progress = None if quiet() else Progress()
     plan = load(pipeline_file(file)).plan
     result = asyncio.run(_answer(plan, once, progress))
-    _print(result, plan, json, verbose)
+    _print(result, plan, json)
 
 
 def _asked(text: str, plan: Plan) -> Asked:
@@ -99,14 +100,14 @@ async def _answer(plan: Plan, once: Once, progress: Progress | None) -> Result:
                 return await session.ask(question, seed=once.seed)
 
 
-def _print(result: Result, plan: Plan, json: bool, verbose: bool) -> None:
+def _print(result: Result, plan: Plan, json: bool) -> None:
     if json:
         click.echo(jsonlib.dumps(result.record(), ensure_ascii=False))
         return
     click.echo(str(result))
     if result.best is None:
-        click.echo("the pipeline abstained: it holds no candidate", err=True)
-    if verbose:
+        aside("the pipeline abstained: it holds no candidate")
+    if verbose():
         click.echo("\n".join(_details(result, plan)))
 
 

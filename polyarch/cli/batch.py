@@ -17,8 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
-import click
-
+from ..compiler.affordable import refuse_unaffordable
 from ..compiler.errors import InputError, PolyarchError, RunError
 from ..compiler.plan import Plan
 from ..compiler.spec import Budget
@@ -31,11 +30,11 @@ from ..runtime.result import Result
 from ..runtime.session import Session
 from ..runtime.store import Store
 from ..runtime.tools.toolbox import granted
-from .budget import refuse
 from .errors import of_file, opened
 from .journal import journal, spent
 from .lines import Line, check, is_file, read
 from .stores import cache, tracing
+from .voice import aside
 
 __all__ = ["Batch", "answer_all"]
 
@@ -81,9 +80,9 @@ async def answer_all(plan: Plan, batch: Batch, progress: Progress | None) -> Non
     _differ(batch.source, batch.out)
     count = check(batch.source, plan.graph.question)
     if count == 0:
-        click.echo(f"{batch.source}: no questions", err=True)
+        aside(f"{batch.source}: no questions")
     if batch.budget is not None:
-        refuse(plan, batch.budget, count or 0)
+        refuse_unaffordable(plan, batch.budget, "the budget of the batch", count or 0)
     if progress is not None:
         progress.total = count
     with ExitStack() as open_files:
@@ -98,7 +97,7 @@ async def answer_all(plan: Plan, batch: Batch, progress: Progress | None) -> Non
         stores += open_files.enter_context(cache(batch.cached))
         listeners += open_files.enter_context(tracing(batch.trace, plan))
         if done:
-            click.echo(f"going on after {done:,} of {count:,} answers", err=True)
+            aside(f"going on after {done:,} of {count:,} answers")
         if progress is not None:
             progress.done = done
         write = open_files.enter_context(_sink(batch.out, append=done > 0))

@@ -5,16 +5,15 @@ from __future__ import annotations
 import os
 import platform
 import re
-import socket
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, metadata, version
 from types import MappingProxyType
 from typing import Literal
-from urllib.parse import urlsplit
 
 from .. import __version__
-from ..compiler.errors import SandboxFailed
+from ..compiler.errors import PolyarchError, SandboxFailed
 from ..runtime.cachefile import default_path
 from ..runtime.sandbox.probe import probed
 
@@ -22,13 +21,14 @@ __all__ = [
     "KEYS",
     "Finding",
     "State",
+    "backends",
     "cache",
+    "embedded",
     "extras",
     "key",
     "package",
     "python",
     "sandbox",
-    "server",
 ]
 
 State = Literal["ok", "missing", "unset"]
@@ -50,8 +50,6 @@ KEYS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 """By provider, the variables that may hold its key: one of them is enough."""
 
 _NEED = re.compile(r"^([A-Za-z0-9._-]+).*;\s*extra\s*==\s*['\"]([\w-]+)['\"]")
-_SECONDS = 2.0
-"""How long a server has to take a connection."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,16 +109,30 @@ def key(names: Sequence[str], *, needed: bool = False) -> Finding:
     return Finding("keys", told, "missing" if needed else "unset", "not set", needed)
 
 
-def server(url: str) -> Finding:
-    """Whether a server takes a connection; nothing is sent."""
-    parts = urlsplit(url)
-    port = parts.port or (443 if parts.scheme == "https" else 80)
+def backends() -> Iterator[Finding]:
+    """Every backend, and whether it can be used here."""
+    from .known import backends as known
+
+    for one in known():
+        if one.name == "embedded":
+            yield embedded()
+        else:
+            state: State = "missing" if one.lacks else "ok"
+            yield Finding("backends", one.name, state, one.lacks or "ready")
+
+
+def embedded() -> Finding:
+    """Whether the model that ships with polyarch answers a question."""
+    from ..pipeline import load
+    from ..pipelines import path
+
+    began = time.perf_counter()
     try:
-        with socket.create_connection((parts.hostname or "", port), timeout=_SECONDS):
-            return Finding("servers", url, "ok", "takes connections", needed=True)
-    except OSError as error:
-        told = error.strerror or str(error) or type(error).__name__
-        return Finding("servers", url, "missing", told, needed=True)
+        load(path("greedy"))("Ann has 2 pens. Ann finds 3 more. How many pens does Ann have?")
+    except PolyarchError as error:
+        return Finding("backends", "embedded", "missing", str(error))
+    told = f"answers, the first time in {time.perf_counter() - began:.1f} s"
+    return Finding("backends", "embedded", "ok", told)
 
 
 def sandbox(*, needed: bool = False) -> Finding:

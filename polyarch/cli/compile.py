@@ -10,6 +10,7 @@ import click
 
 from ..compiler.emit import EMITTERS
 from ..compiler.names import nearest
+from .completing import kinds, passes, pipelines
 from .errors import as_json, of_file
 from .files import pipeline_file
 from .space import drawn, only_space, opened, told
@@ -26,10 +27,18 @@ _PLACEMENT = "placement"
 
 
 @click.command("compile")
-@click.argument("file")
-@click.option("--after", metavar="PASS", help="Print the graph as it is after this pass.")
+@click.argument("file", shell_complete=pipelines)
 @click.option(
-    "--emit", metavar="KIND", help=f"Write the plan as {', '.join((*EMITTERS, _PLACEMENT))}."
+    "--after",
+    metavar="PASS",
+    shell_complete=passes,
+    help="Print the graph as it is after this pass.",
+)
+@click.option(
+    "--emit",
+    metavar="KIND",
+    shell_complete=kinds,
+    help=f"Write the plan as {', '.join((*EMITTERS, _PLACEMENT))}.",
 )
 @click.option(
     "--gpus",

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from .completing import pipelines
 from .errors import as_json
+from .exits import Exit
 
 if TYPE_CHECKING:
     from .checks import Finding
@@ -19,16 +21,17 @@ __all__ = ["command"]
 
 
 @click.command("doctor")
-@click.argument("file", required=False)
+@click.argument("file", required=False, shell_complete=pipelines)
 @click.option("--json", is_flag=True, callback=as_json, help="Tell it as JSON.")
 @click.pass_context
 def command(ctx: click.Context, file: str | None, json: bool) -> None:
     """Tell what is installed, set and running here, and what a pipeline lacks.
 
-    With FILE, a pipeline file or the name of a pipeline in the library, only what it needs is
-    looked at besides: packages, keys, whether servers take connections, the sandbox. The exit code
-    is 1 if something is missing that it needs. Keys are never shown, and nothing is asked of any
-    model.
+    Versions, packages, keys, which backends answer, servers of models on this machine, the sandbox,
+    and the size of the cache. With FILE, a pipeline file or the name of a pipeline in the library,
+    what that one needs: packages, keys, whether its servers answer, the sandbox. The exit code is 1
+    if something is missing that it needs. Keys are never shown or sent, and nothing is asked of any
+    model but the one that ships with polyarch.
     """
     found = _of_here() if file is None else _of(file)
     lacking = [one for one in found if one.needed and one.state != "ok"]
@@ -37,14 +40,16 @@ def command(ctx: click.Context, file: str | None, json: bool) -> None:
         click.echo(jsonlib.dumps(told))
     else:
         click.echo("\n".join(_lines(found)))
-    ctx.exit(1 if lacking else 0)
+    ctx.exit(Exit.FAILED if lacking else Exit.DONE)
 
 
 def _of_here() -> list[Finding]:
-    from .checks import KEYS, cache, extras, key, python, sandbox
+    from .checks import KEYS, backends, cache, extras, key, python, sandbox
+    from .servers import local_servers
 
     keys = [key(names) for names in KEYS.values()]
-    return [*python(), *extras(), *keys, sandbox(), cache()]
+    found = (*extras(), *keys, *backends(), *local_servers(), sandbox(), cache())
+    return [*python(), *found]
 
 
 def _of(file: str) -> list[Finding]:

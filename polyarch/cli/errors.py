@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,13 +11,12 @@ from typing import BinaryIO, Literal
 import click
 
 from ..compiler.errors import Fault, InputError, PolyarchError, SpecError
+from .voice import verbose
 
-__all__ = ["STOPPED", "as_json", "of_file", "opened", "report"]
-
-STOPPED = 130
-"""The exit code of a run stopped with Ctrl-C: 128 and the number of SIGINT."""
+__all__ = ["as_json", "of_file", "opened", "report", "report_stop", "report_usage"]
 
 _AS_JSON = "polyarch.json"
+_NOWHERE: Mapping[str, object] = dict.fromkeys(("file", "line", "column", "hint"))
 
 
 def as_json(ctx: click.Context, _: click.Parameter, wanted: bool) -> bool:
@@ -29,14 +27,42 @@ def as_json(ctx: click.Context, _: click.Parameter, wanted: bool) -> bool:
 
 def report(error: PolyarchError, ctx: click.Context) -> None:
     """Tell an error, as the command was asked to."""
+    if verbose():
+        _trace(error)
     if ctx.meta.get(_AS_JSON):
-        click.echo(json.dumps({"error": _told(error)}, sort_keys=True))
+        _print(_told(error))
     elif isinstance(error, SpecError):
         count = len(error.faults)
         click.echo(f"{error}\n\n{count} error{'' if count == 1 else 's'}", err=True)
     else:
-        head = "error:" if "NO_COLOR" in os.environ else click.style("error:", fg="red", bold=True)
-        click.echo(f"{head} {_message(error)}", err=True)
+        click.echo(f"{click.style('error:', fg='red', bold=True)} {_message(error)}", err=True)
+
+
+def report_usage(error: click.UsageError) -> None:
+    """Tell of wrong usage as JSON."""
+    message = error.format_message()
+    _print({**_NOWHERE, "code": "usage", "message": message, "faults": []})
+
+
+def report_stop(ctx: click.Context) -> None:
+    """Tell that it was stopped."""
+    if ctx.meta.get(_AS_JSON):
+        _print({**_NOWHERE, "code": "stopped", "message": "stopped", "faults": []})
+    else:
+        click.echo("stopped", err=True)
+
+
+def _print(error: Mapping[str, object]) -> None:
+    click.echo(json.dumps({"error": error}, sort_keys=True, ensure_ascii=False))
+
+
+def _trace(error: PolyarchError) -> None:
+    """Where it was raised, and from what; anything that looks like a key is masked."""
+    from traceback import format_exception
+
+    from ..compiler.secrets import Secrets
+
+    click.echo(Secrets().masked("".join(format_exception(error))), err=True)
 
 
 def _message(error: PolyarchError) -> str:
@@ -46,11 +72,15 @@ def _message(error: PolyarchError) -> str:
 
 
 def _told(error: PolyarchError) -> Mapping[str, object]:
-    told: dict[str, object] = {"code": error.code, "message": _message(error)}
-    if isinstance(error, SpecError):
-        told["message"] = f"{len(error.faults)} faults"
-        told["faults"] = [_fault(fault) for fault in error.faults]
-    return told
+    """An error with the place and hint of the first fault, where there is any, and all faults."""
+    if not isinstance(error, SpecError):
+        place = {"file": error.file, "line": error.line} if isinstance(error, InputError) else {}
+        told = {"code": error.code, "message": _message(error), "faults": []}
+        return {**_NOWHERE, **place, **told}
+    faults = [_fault(fault) for fault in error.faults]
+    count = len(faults)
+    message = f"{count} fault{'' if count == 1 else 's'}"
+    return {**faults[0], "code": error.code, "message": message, "faults": faults}
 
 
 def _fault(fault: Fault) -> Mapping[str, object]:
@@ -60,7 +90,7 @@ def _fault(fault: Fault) -> Mapping[str, object]:
         "column": fault.span.column,
         "code": fault.code,
         "message": fault.message,
-        "hint": fault.hint,
+        "hint": fault.hint or None,
     }
 
 
@@ -70,7 +100,7 @@ def of_file(path: str | Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise InputError(f"{path}: {error.strerror or error}") from error
+        raise InputError(f"{path}: {error.strerror or error}", file=str(path)) from error
 
 
 def opened(path: str | Path, mode: Literal["rb", "wb", "ab"]) -> BinaryIO:

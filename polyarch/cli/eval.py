@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import click
 
+from .completing import pipelines
 from .errors import as_json
 
-__all__ = ["command"]
+__all__ = ["command", "mapped"]
 
 
 @click.command("eval")
-@click.argument("files", nargs=-1, required=True, metavar="PIPELINE…")
+@click.argument("files", nargs=-1, required=True, metavar="PIPELINE…", shell_complete=pipelines)
 @click.option("--data", required=True, help="A file, a folder of recordings, hf:NAME, a benchmark.")
 @click.option("--file", metavar="FILE", help="The rows of the benchmark, from a file.")
 @click.option(
@@ -33,7 +34,7 @@ __all__ = ["command"]
     "baselines",
     multiple=True,
     metavar="PIPELINE",
-    help="What to compare with; one of the library asks the first pipeline's models.",
+    help="What to compare with; one of the library asks the first pipeline's models, and as often.",
 )
 @click.option("--slice", "slices", multiple=True, metavar="FIELD", help="Score its values apart.")
 @click.option("--out", metavar="JSONL", help="Records, one a line; goes on if interrupted.")
@@ -54,6 +55,9 @@ __all__ = ["command"]
     "--cache", "cached", is_flag=True, help="Use the cache of replies: equal draws for all."
 )
 @click.option(
+    "--trace", metavar="FILE", help="Write every event of the pipeline, of which there is one."
+)
+@click.option(
     "--recorded-time",
     is_flag=True,
     help="Run on a clock of its own: latencies of recordings count, and take no time.",
@@ -72,7 +76,6 @@ __all__ = ["command"]
     "--allow-unsandboxed", is_flag=True, help="Let steps that say `sandbox: none` run programs so."
 )
 @click.option("--json", is_flag=True, callback=as_json, help="The report, or errors, as JSON.")
-@click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
 def command(
     files: tuple[str, ...],
     data: str,
@@ -91,12 +94,12 @@ def command(
     budget: str | None,
     concurrency: int,
     cached: bool,
+    trace: str | None,
     recorded_time: bool,
     no_candidates: bool,
     keys: tuple[str, ...],
     allow_unsandboxed: bool,
     json: bool,
-    quiet: bool,
 ) -> None:
     """Evaluate pipelines on data: scores, differences, costs, and how sure they are.
 
@@ -105,12 +108,15 @@ def command(
     among draws was worth, and the cost of each.
 
     --data is a .jsonl, .csv or .parquet file, a folder of recordings, hf:NAME[:CONFIG[:SPLIT]] of
-    the Hugging Face hub, or a named benchmark such as gsm8k. Items have id, question, reference
+    the Hugging Face hub, a named benchmark such as gsm8k, or embedded:COUNT for fresh problems of
+    the model that ships with polyarch. Items have id, question, reference
     and, where needed, choices; --field maps other names. --metric is a name, or JSON with options:
     '{"numeric": {"tolerance": 0.1}}'.
     """
     if look_again and split != "test":
         raise click.UsageError("--look-again goes with --split test")
+    if trace is not None and len(files) + len(baselines) > 1:
+        raise click.UsageError("--trace is of one pipeline; evaluate it by itself")
     from .budget import budget_of
     from .evaluating import Study, run_study
 
@@ -118,7 +124,7 @@ def command(
         files=files,
         data=data,
         file=file,
-        fields=_mapped(fields),
+        fields=mapped(fields),
         metric=metric,
         sample=sample,
         split=split,
@@ -131,19 +137,21 @@ def command(
         budget=budget_of(budget),
         concurrency=concurrency,
         cached=cached,
+        trace=trace,
         recorded_time=recorded_time,
         candidates=not no_candidates,
         keys=keys,
         allow_unsandboxed=allow_unsandboxed,
     )
-    run_study(study, json=json, quiet=quiet)
+    run_study(study, json=json)
 
 
-def _mapped(fields: tuple[str, ...]) -> dict[str, str]:
-    mapped: dict[str, str] = {}
+def mapped(fields: tuple[str, ...]) -> dict[str, str]:
+    """What the data calls its fields, by ours. Raises `click.BadParameter`."""
+    told: dict[str, str] = {}
     for field in fields:
         name, equals, path = field.partition("=")
         if not equals or not name or not path:
             raise click.BadParameter(f"{field!r} is not NAME=FIELD", param_hint="--field")
-        mapped[name] = path
-    return mapped
+        told[name] = path
+    return told

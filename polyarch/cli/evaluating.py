@@ -8,7 +8,7 @@ import json as jsonlib
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -24,13 +24,15 @@ from ..evaluation.looks import look
 from ..evaluation.report import Report, report
 from ..evaluation.run import Evaluation, evaluate
 from ..pipeline import Pipeline, load
+from ..runtime.events import Listener
 from ..runtime.progress import shown
 from ..runtime.store import Store
-from .baselines import baseline
+from .baselines import baseline, whole_calls
 from .errors import of_file
 from .files import pipeline_file
 from .meter import Meter
-from .stores import cache
+from .stores import cache, tracing
+from .voice import aside, quiet
 
 __all__ = ["Study", "run_study"]
 
@@ -60,13 +62,14 @@ class Study:
     budget: Budget | None
     concurrency: int
     cached: bool
+    trace: str | None
     recorded_time: bool
     candidates: bool
     keys: tuple[str, ...]
     allow_unsandboxed: bool
 
 
-def run_study(study: Study, *, json: bool, quiet: bool) -> None:
+def run_study(study: Study, *, json: bool) -> None:
     """Evaluate and print the report. Raises `RunError` where every run of a pipeline failed."""
     data = load_data(
         study.data,
@@ -82,7 +85,7 @@ def run_study(study: Study, *, json: bool, quiet: bool) -> None:
         _refuse(study, data, [pipe.plan for pipe in pipelines.values()])
     folder = Path(study.out or "x").parent
     looks = look(folder, data, digests, _what(study, data, digests), again=study.look_again)
-    meter = None if quiet else Meter(len(data) * len(pipelines) * len(study.seeds))
+    meter = None if quiet() else Meter(len(data) * len(pipelines) * len(study.seeds))
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
     done = _run(study, data, pipelines, meter)
@@ -107,8 +110,9 @@ def _pipelines(study: Study, data: Dataset) -> tuple[Mapping[str, Pipeline], tup
         made[_free(pipe.name, word, made)] = pipe
     like = pipeline_file(study.files[0])
     names = []
+    calls = whole_calls(next(iter(made.values())).plan)
     for word in study.baselines:
-        pipe = baseline(word, like, tokens, study.keys)
+        pipe = baseline(word, like, tokens, study.keys, calls)
         known = [n for n, other in made.items() if other.plan.digest == pipe.plan.digest]
         name = known[0] if known else _free(pipe.name, word, made)
         made.setdefault(name, pipe)
@@ -152,11 +156,10 @@ def _run(
     study: Study, data: Dataset, pipelines: Mapping[str, Pipeline], meter: Meter | None
 ) -> Evaluation:
     async def work() -> Evaluation:
-        with cache(study.cached) as stores:
-            if meter is None:
-                return await _evaluated(study, data, pipelines, meter, stores)
-            async with shown(meter):
-                return await _evaluated(study, data, pipelines, meter, stores)
+        name, first = next(iter(pipelines.items()))
+        with cache(study.cached) as stores, tracing(study.trace, first.plan) as listeners:
+            async with nullcontext() if meter is None else shown(meter):
+                return await _evaluated(study, data, pipelines, meter, stores, {name: listeners})
 
     with _resumable(study):
         if not study.recorded_time:
@@ -177,6 +180,7 @@ async def _evaluated(
     pipelines: Mapping[str, Pipeline],
     meter: Meter | None,
     stores: list[Store],
+    listeners: Mapping[str, list[Listener]],
 ) -> Evaluation:
     return await evaluate(
         pipelines,
@@ -190,6 +194,7 @@ async def _evaluated(
         stores=stores,
         candidates=study.candidates,
         null=_NULLS,
+        listeners=listeners,
     )
 
 
@@ -199,7 +204,7 @@ def _resumable(study: Study) -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         if study.out is not None:
-            click.echo("run the same command again to go on from here", err=True)
+            aside("run the same command again to go on from here")
         raise
 
 
@@ -210,7 +215,7 @@ def _tell(told: Report, study: Study, json: bool) -> None:
         text = page(told)
         with of_file(study.html):
             Path(study.html).write_text(text, encoding="utf-8", errors="backslashreplace")
-        click.echo(f"{study.html}: {len(text.encode(errors='replace')):,} bytes", err=True)
+        aside(f"{study.html}: {len(text.encode(errors='replace')):,} bytes")
     if json:
         click.echo(jsonlib.dumps(told.as_json(), ensure_ascii=False))
         return

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from rich.table import Table
 
+from ..evaluation.analysis.cost import IdealTime, Worth
 from ..evaluation.analysis.coverage import Coverage
 from ..evaluation.analysis.diversity import Diversity
 from ..evaluation.analysis.forecast import Forecast
@@ -19,8 +20,12 @@ from ..evaluation.analysis.models import Errors
 from ..evaluation.analysis.resampling import Resampling
 from ..evaluation.analysis.saturation import Saturation
 from ..evaluation.analysis.selective import Selective
+from ..evaluation.analysis.split import Split
 from ..evaluation.analysis.subsets import Ensembles
 from ..evaluation.analysis.verifier import Verifier
+from ..evaluation.attribution.failures import Failures
+from ..evaluation.attribution.faithfulness import Faithfulness
+from ..evaluation.attribution.steps import Steps
 from ..evaluation.intervals import Interval
 from ..evaluation.metrics.calibration import Calibration
 
@@ -225,6 +230,121 @@ def _(result: Diversity, name: str) -> Iterator[Rows]:
     shares = (result.agreement, result.unanimous, result.silent)
     row = [name, *(f"{own:.3g}" for own in numbers), *(f"{own:.1%}" for own in shares)]
     yield "Answers to a question", [*head, "no answer"], [row]
+
+
+@_rows.register
+def _(result: Split, name: str) -> Iterator[Rows]:
+    head = ["source: score", "cost", "solutions", "verifications", "right [95%]"]
+    more = ["a vote of", "right [95%]"]
+    rows = [
+        [
+            *(name, f"{own.budget:g}", str(own.best.solutions), str(own.best.verifications)),
+            *(_share(own.best.accuracy), str(own.vote.solutions), _share(own.vote.accuracy)),
+        ]
+        for own in result.chosen
+    ]
+    yield (
+        "Solutions and verifications of each, best for the cost in solutions",
+        [*head, *more],
+        [*rows],
+    )
+    head = ["source: score", "solutions", "verifications", "verifying pays from"]
+    powers = (result.solutions, result.verifications)
+    row = [name, *("-" if own is None else f"cost^{own:.2f}" for own in powers)]
+    row.append("-" if result.pays_from is None else f"{result.pays_from:g} solutions")
+    yield "How the best split grows", head, [row]
+
+
+@_rows.register
+def _(result: IdealTime, name: str) -> Iterator[Rows]:
+    head = ["model", "base s", "s / 1,000 prompt", "s / 1,000 completion", "explained"]
+    terms = (result.prompt, result.completion)
+    each = ["-" if own is None else f"{1000 * own:.3f}" for own in terms]
+    row = [name, f"{result.base:.3f}", *each, f"{result.explained:.1%}"]
+    yield "Seconds of a call without queueing", head, [row]
+
+
+@_rows.register
+def _(result: Worth, name: str) -> Iterator[Rows]:
+    head = ["pipeline", "beside", "score", "cost", "score there", "cost there", "a right answer"]
+    told = f"{result.break_even:.4g} {result.unit}"
+    if result.break_even < 0:
+        told = f"pays up to {-result.break_even:.4g} {result.unit}"
+    elif math.isinf(result.break_even):
+        told = "never pays"
+    row = [
+        *(name, result.baseline, f"{result.accuracy:.1%}", f"{result.cost:.4g}"),
+        *(f"{result.baseline_accuracy:.1%}", f"{result.baseline_cost:.4g}", told),
+    ]
+    yield "What a right answer must be worth", head, [row]
+
+
+@_rows.register
+def _(result: Steps, name: str) -> Iterator[Rows]:
+    head = [
+        "pipeline",
+        "change",
+        "adds [95%]",
+        "calls",
+        "tokens",
+        "a call",
+        "1,000 tokens",
+        "missing",
+    ]
+    rows = [[name, "whole", _share(result.score), "", "", "", "", ""]]
+    for own in result.parts:
+        low, high = own.bounds
+        adds = _points(own.gain) if own.gain else f"{100 * low:+.1f} to {100 * high:+.1f}"
+        if not own.runs:
+            rows.append([name, own.change, "-", "", "", "", "", own.why])
+            continue
+        per = [_each(own.per_call), _each(own.per_1k_tokens)]
+        missing = f"{own.missing} of {own.runs}: {own.why}" if own.missing else "0"
+        rows.append(
+            [name, own.change, adds, f"{own.calls:.3g}", f"{own.tokens:.4g}", *per, missing]
+        )
+    yield "What each step adds", head, list(rows)
+
+
+@_rows.register
+def _(result: Failures, name: str) -> Iterator[Rows]:
+    head = [
+        "pipeline",
+        "failures",
+        "of runs",
+        "fix confirmed",
+        "answer foretold",
+        "a reply by chance",
+    ]
+    shares = [_share(result.confirmed), _share(result.foretold), f"{result.by_chance:.1%}"]
+    yield "Failures", head, [[name, str(len(result.found)), str(result.runs), *shares]]
+    head = ["question", "reply", "outcome", "answer", "foretold", "with the fix", "cause"]
+    rows = [
+        [
+            *(own.item, own.reply, own.outcome, str(own.before), own.prediction),
+            *(str(own.after), own.why or own.cause),
+        ]
+        for own in result.found
+    ]
+    yield "What is blamed, confirmed or not", head, list(rows)
+
+
+@_rows.register
+def _(result: Faithfulness, name: str) -> Iterator[Rows]:
+    head = ["pipeline: step", "edit", "kept from", "answer changed [95%]", "questions"]
+    rows = [
+        [name, own.probe, f"{own.kept:.0%}", _share(own.changed), str(own.items)]
+        for own in result.probed
+    ]
+    yield "Answers changed by edits of the reasoning", head, list(rows)
+    head = ["pipeline: step", "edit", "area over the curve [95%]", ""]
+    told = "the reasoning could be left out" if result.removable else ""
+    rows = [[name, probe, _share(own), told] for probe, own in result.area.items()]
+    yield "How far answers depend on the reasoning", head, list(rows)
+
+
+def _each(told: float | None) -> str:
+    return "-" if told is None else f"{100 * told:+.2f}"
 
 
 def _share(told: Interval | None) -> str:

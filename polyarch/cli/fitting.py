@@ -24,7 +24,7 @@ from ..runtime.result import Result
 from ..runtime.session import Session
 from .errors import of_file
 
-__all__ = ["Known", "known", "seen_by"]
+__all__ = ["Known", "known", "results_of", "seen_in"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +87,15 @@ def _reference(row: Mapping[str, Any], plan: Plan) -> Answer:
     return answer
 
 
-async def seen_by(plan: Plan, told: Known, seed: int, keys: Sequence[str]) -> list[Seen]:
-    """What a pipeline makes of them: which draws were right, and the result."""
-    sources = {n.name for n in plan.graph.nodes.values() if isinstance(n.op, Source)}
+async def results_of(plan: Plan, told: Known, seed: int, keys: Sequence[str]) -> list[Result]:
+    """What a pipeline makes of them."""
     async with Session(plan, keys=keys) as session:
-        results = [result async for result in session.map(told.questions, seed=seed)]
+        return [result async for result in session.map(told.questions, seed=seed)]
+
+
+def seen_in(results: Sequence[Result], told: Known, plan: Plan) -> list[Seen]:
+    """Which draws were right, and the result."""
+    sources = {n.name for n in plan.graph.nodes.values() if isinstance(n.op, Source)}
     pairs = zip(results, told.answers, strict=True)
     return [_seen(result, right, plan, sources) for result, right in pairs]
 
@@ -113,7 +117,8 @@ def _seen(result: Result, right: Answer, plan: Plan, sources: set[str]) -> Seen:
     first = result.candidates[0] if result.candidates else None
     scores = {} if first is None else first.scores
     right_in_the_end = first is not None and same(first.answer)
-    return Seen(result.question.text, drawn, scores, right_in_the_end, _alike(wrong, kind))
+    kept = [(one.scores, same(one.answer)) for one in result.candidates]
+    return Seen(result.question.text, drawn, scores, right_in_the_end, _alike(wrong, kind), kept)
 
 
 def _alike(wrong: Sequence[Answer], kind: AnswerKind) -> tuple[int, int]:

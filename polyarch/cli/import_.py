@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json as jsonlib
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,7 +10,9 @@ from typing import TYPE_CHECKING
 import click
 
 from ..compiler.errors import InputError
-from .errors import of_file
+from .completing import files
+from .errors import as_json, of_file
+from .voice import aside
 
 if TYPE_CHECKING:
     from ..importing import Imported
@@ -22,11 +25,14 @@ _MOST = 4 << 20
 
 @click.command("import")
 @click.argument("system", type=click.Choice(["archon", "optillm"]))
-@click.argument("what", metavar="WHAT")
+@click.argument("what", metavar="WHAT", shell_complete=files)
 @click.option(
     "-o", "--out", "--output", "out", type=click.Path(dir_okay=False), help="Write to this file."
 )
-def command(system: str, what: str, out: str | None) -> None:
+@click.option(
+    "--json", is_flag=True, callback=as_json, help="The text and the notes, or errors, as JSON."
+)
+def command(system: str, what: str, out: str | None, json: bool) -> None:
     """Turn a configuration of Archon or optillm into a pipeline file.
 
     For archon, WHAT is a JSON file, or - for standard input. For optillm, it is an approach with
@@ -36,13 +42,17 @@ def command(system: str, what: str, out: str | None) -> None:
     is refused.
     """
     made = _imported(system, what)
+    if out is not None:
+        with of_file(out):
+            Path(out).write_text(made.text, encoding="utf-8")
+    if json:
+        record = {"text": made.text, "notes": made.notes, "out": out}
+        click.echo(jsonlib.dumps(record, ensure_ascii=False))
+        return
     for note in made.notes:
-        click.echo(f"note: {note}", err=True)
+        aside(f"note: {note}")
     if out is None:
         click.echo(made.text, nl=False)
-        return
-    with of_file(out):
-        Path(out).write_text(made.text, encoding="utf-8")
 
 
 def _imported(system: str, what: str) -> Imported:
@@ -64,9 +74,10 @@ def _text(file: str) -> str:
             with Path(file).open("rb") as stream:
                 raw = stream.read(_MOST + 1)
     if len(raw) > _MOST:
-        raise InputError(f"{file}: larger than {_MOST >> 20} MiB")
+        raise InputError(f"{file}: larger than {_MOST >> 20} MiB", file=file)
     try:
         return raw.decode()
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
-        raise InputError(f"{file}:{line}: not UTF-8: {error.reason}") from error
+        message = f"{file}:{line}: not UTF-8: {error.reason}"
+        raise InputError(message, file=file, line=line) from error

@@ -74,15 +74,19 @@ class _Reader:
         try:
             question = _question(_value(text), self._spec, str(self._questions))
         except UnicodeDecodeError as error:
-            raise InputError(f"{where}: not UTF-8: {error.reason}") from error
+            raise self._wrong(f"not UTF-8: {error.reason}") from error
         except json.JSONDecodeError as error:
-            raise InputError(f"{where}: not JSON: {error.msg} (column {error.colno})") from error
+            raise self._wrong(f"not JSON: {error.msg} (column {error.colno})") from error
         except RecursionError as error:
-            raise InputError(f"{where}: nested too deep") from error
+            raise self._wrong("nested too deep") from error
         except InputError as error:
-            raise InputError(f"{where}: {error}") from error
+            raise self._wrong(str(error)) from error
         self._questions += 1
         return Line(where, question)
+
+    def _wrong(self, message: str) -> InputError:
+        where = f"{self._name}:{self._lines}"
+        return InputError(f"{where}: {message}", file=self._name, line=self._lines)
 
 
 def _value(text: bytes) -> Json:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from types import MappingProxyType
 
 from ..backends.openai.options import checked as openai_options
 from ..compiler.build import build_file
@@ -12,14 +11,11 @@ from ..compiler.op import Op
 from ..compiler.plan import plan
 from ..compiler.spec import ModelSpec
 from ..ops._runs import Runs
-from .checks import KEYS, Finding, key, package, sandbox, server
+from .checks import KEYS, Finding, key, package, sandbox
+from .known import PACKAGES
+from .servers import server
 
 __all__ = ["needs"]
-
-_PACKAGES: Mapping[str, str] = MappingProxyType(
-    {"litellm": "litellm", "openai": "aiohttp", "vllm": "vllm"}
-)
-"""By backend, which is also the extra, the package it cannot do without."""
 
 
 def needs(path: Path) -> Iterator[Finding]:
@@ -32,7 +28,7 @@ def needs(path: Path) -> Iterator[Finding]:
 
 
 def _of_model(spec: ModelSpec) -> Iterator[Finding]:
-    if (name := _PACKAGES.get(spec.backend)) is not None:
+    if (name := PACKAGES.get(spec.backend)) is not None:
         yield package(name, spec.backend, needed=True)
     match spec.backend:
         case "openai":

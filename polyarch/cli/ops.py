@@ -2,81 +2,72 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Iterator
+import json as jsonlib
+from collections.abc import Iterator, Mapping, Sequence
 
 import click
 
-from ..compiler.errors import InputError
-from ..compiler.names import nearest
-from ..compiler.op import All, Asking, Each, Op, Source
-from ..compiler.registry import operator, operator_names
-from .fields import Field, fields
+from .completing import operators
+from .errors import as_json
+from .explained import Explained, explained
+from .fields import Field
 
 __all__ = ["command"]
 
 
 @click.command("ops")
-@click.argument("name", required=False)
-def command(name: str | None) -> None:
+@click.argument("name", required=False, shell_complete=operators)
+@click.option("--json", is_flag=True, callback=as_json, help="Tell it, or errors, as JSON.")
+def command(name: str | None, json: bool) -> None:
     """List the operators, or explain one.
 
     With a NAME: what the operator does, and its arguments with types and defaults.
     """
+    from ..compiler.errors import InputError
+    from ..compiler.names import nearest
+    from ..compiler.registry import operator_names
+
     if name is None:
-        click.echo("\n".join(_list()))
+        known = [explained(one) for one in operator_names()]
+        brief = [{"name": one.name, "summary": one.summary, "reads": one.reads} for one in known]
+        click.echo(jsonlib.dumps(brief) if json else "\n".join(_list(known)))
         return
     if name not in operator_names():
         raise InputError(f"no operator {name!r}; {nearest(name, operator_names())}")
-    click.echo("\n".join(_explained(name, operator(name))))
+    told = explained(name)
+    click.echo(jsonlib.dumps(_record(told)) if json else "\n".join(_lines(told)))
 
 
-def _list() -> Iterator[str]:
-    names = operator_names()
-    width = max(map(len, names))
-    for name in names:
-        yield f"{name.ljust(width)}  {_doc(operator(name)).splitlines()[0]}"
+def _list(known: Sequence[Explained]) -> Iterator[str]:
+    width = max(len(one.name) for one in known)
+    for one in known:
+        yield f"{one.name.ljust(width)}  {one.summary}"
 
 
-def _explained(name: str, cls: type[Op]) -> Iterator[str]:
-    yield f"{name}: {_doc(cls)}"
+def _record(told: Explained) -> Mapping[str, object]:
+    return {**told._asdict(), "arguments": [field._asdict() for field in told.arguments]}
+
+
+def _lines(told: Explained) -> Iterator[str]:
+    yield f"{told.name}: {told.help}"
     yield ""
-    yield _shape(cls)
-    known = fields(cls)
-    if not known:
-        return
-    yield ""
-    yield "arguments"
-    width = max(len(field.name) for field in known)
-    for field in known:
+    yield told.reads
+    if told.arguments:
+        yield ""
+        yield "arguments"
+    width = max((len(field.name) for field in told.arguments), default=0)
+    for field in told.arguments:
         yield f"  {field.name.ljust(width)}  {field.kind}, {_default(field)}"
         yield from (f"  {' ' * width}    {line}" for line in field.about.splitlines())
-    if issubclass(cls, Asking):
-        yield from _prompt(cls)
-
-
-def _doc(cls: type[Op]) -> str:
-    return inspect.getdoc(cls) or ""
-
-
-def _shape(cls: type[Op]) -> str:
-    if issubclass(cls, Source) or (issubclass(cls, All) and not cls.reads):
-        return "Reads the question alone, and draws candidates."
-    if issubclass(cls, Each):
-        return "Reads candidates one at a time, as they come."
-    return "Reads candidates in order, and decides."
+    if told.variables:
+        named = ", ".join(f"{{{name}}}" for name in told.variables)
+        yield ""
+        yield f"a prompt may name {named}, and the fields of a record"
+    if told.prompt:
+        yield ""
+        yield "default prompt"
+        yield from (f"  {line}".rstrip() for line in told.prompt.splitlines())
 
 
 def _default(field: Field) -> str:
     return "required" if field.required else f"default {field.default}"
-
-
-def _prompt(cls: type[Asking]) -> Iterator[str]:
-    if cls.variables:
-        named = ", ".join(f"{{{name}}}" for name in sorted(cls.variables))
-        yield ""
-        yield f"a prompt may name {named}, and the fields of a record"
-    if cls.__dict__.get("default_prompt") and isinstance(cls.default_prompt, str):
-        yield ""
-        yield "default prompt"
-        yield from (f"  {line}".rstrip() for line in cls.default_prompt.splitlines())

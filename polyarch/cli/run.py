@@ -4,16 +4,28 @@ from __future__ import annotations
 
 import click
 
+from .completing import files, pipelines
 from .errors import as_json
 
 __all__ = ["command"]
 
 
 @click.command("run")
-@click.argument("file")
+@click.argument("file", shell_complete=pipelines)
 @click.argument("question", required=False)
-@click.option("--in", "source", metavar="JSONL", help="Questions, one a line; - is standard input.")
-@click.option("--out", metavar="JSONL", help="Where answers go, one a line. [default: -]")
+@click.option(
+    "--in",
+    "source",
+    metavar="JSONL",
+    shell_complete=files,
+    help="Questions, one a line; - is standard input.",
+)
+@click.option(
+    "--out",
+    metavar="JSONL",
+    shell_complete=files,
+    help="Where answers go, one a line. [default: -]",
+)
 @click.option("--seed", default=0, show_default=True, help="Decides every random choice.")
 @click.option(
     "--concurrency",
@@ -23,7 +35,12 @@ __all__ = ["command"]
     help="Questions under way at once.",
 )
 @click.option("--cache", "cached", is_flag=True, help="Use the cache of replies, and add to it.")
-@click.option("--trace", metavar="FILE", help="Write every event to a file as it happens.")
+@click.option(
+    "--trace",
+    metavar="FILE",
+    shell_complete=files,
+    help="Write every event to a file as it happens.",
+)
 @click.option(
     "--budget",
     metavar="UNIT=LIMIT,…",
@@ -57,8 +74,6 @@ __all__ = ["command"]
     help="An environment variable whose key the pipeline may send. Can be repeated.",
 )
 @click.option("--json", is_flag=True, callback=as_json, help="The record, or errors, as JSON.")
-@click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
-@click.option("-v", "--verbose", is_flag=True, help="Show candidates, usage and steps, too.")
 def command(
     file: str,
     question: str | None,
@@ -75,13 +90,12 @@ def command(
     overwrite: bool,
     keys: tuple[str, ...],
     json: bool,
-    quiet: bool,
-    verbose: bool,
 ) -> None:
     """Answer a question, or a file of questions, with a pipeline.
 
     FILE is a pipeline file, or the name of a pipeline in the library. QUESTION is a text; for a
-    pipeline that asks for a record or a chat, JSON.
+    pipeline that asks for a record or a chat, JSON. With -v, candidates, usage and steps are shown,
+    too.
 
     With --in, every line is JSON: {"id": …, "question": …}, {"id": …, "messages": […]}, a record
     with the pipeline's fields, a chat, or a text. Each answer is written as soon as it and all
@@ -113,7 +127,7 @@ def command(
             overwrite,
             allow_unsandboxed,
         )
-        answer_file(file, batch, quiet)
+        answer_file(file, batch)
     else:
         once = Once(question or "", seed, cached, trace, allowed, keys, allow_unsandboxed)
-        answer(file, once, json, quiet, verbose)
+        answer(file, once, json)

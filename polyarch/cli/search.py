@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
 import click
 
+from .completing import spaces
 from .errors import as_json
 
 if TYPE_CHECKING:
+    from ..compiler.space import Hole
     from ..search.display import Display
     from ..search.found import Found
+    from ..search.search import Work
+    from ..search.trial import Trial
 
 __all__ = ["command"]
 
@@ -21,7 +25,7 @@ _BUDGET = ("calls", "tokens", "usd", "minutes")
 
 
 @click.command("search")
-@click.argument("space")
+@click.argument("space", shell_complete=spaces)
 @click.option("--data", metavar="DATA", help="Questions: a file, a folder, hf:NAME, embedded:300.")
 @click.option("--budget", metavar="UNIT=LIMIT,…", help="For all: calls, tokens, usd, minutes.")
 @click.option("--metric", metavar="NAME", help="What scores answers; the data's own if left out.")
@@ -36,19 +40,22 @@ _BUDGET = ("calls", "tokens", "usd", "minutes")
 @click.option("--argument", metavar="NAME=VALUE", multiple=True, help="Of the strategy.")
 @click.option("--trials", type=click.IntRange(min=1), help="The most points tried.")
 @click.option("--workers", type=click.IntRange(min=1), default=1, help="Points tried at once.")
-@click.option(
-    "--study", default="", metavar="NAME|URL", help="The study, or its Postgres database."
-)
+@click.option("--study", default="", metavar="NAME|URL", help="The study, or its database.")
 @click.option("--out", metavar="FOLDER", help="Where results go. [default: NAME-search]")
 @click.option("--seed", type=int, help="Decides every random choice. [default: 0]")
 @click.option("--confirm", type=click.IntRange(min=1), help="Questions to confirm the best with.")
 @click.option("--test", type=click.IntRange(min=0), help="Locked questions to report on; 0: none.")
+@click.option(
+    "--guard", is_flag=True, help="Hold questions back, to tell how far the others were fitted."
+)
+@click.option("--start", metavar="FILE", multiple=True, help="A pipeline that is tried first.")
+@click.option("--after", metavar="FOLDER", multiple=True, help="An earlier search to go on from.")
+@click.option("--memory", metavar="FILE|URL", help="Tasks searched before: start from the nearest.")
 @click.option("--pruner", type=click.Choice(["flip", "wilcoxon"]), default="flip")
-@click.option("--optuna", metavar="FILE", help="Also write an Optuna journal, for its dashboard.")
+@click.option("--optuna", metavar="FILE|URL", help="Also write an Optuna study, for its dashboard.")
 @click.option("--allow-key", "keys", metavar="VARIABLE", multiple=True, help="As for run.")
 @click.option("--allow-unsandboxed", is_flag=True, help="As for run.")
 @click.option("--json", is_flag=True, callback=as_json, help="The outcome, or errors, as JSON.")
-@click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
 def command(
     space: str,
     data: str | None,
@@ -66,12 +73,15 @@ def command(
     seed: int | None,
     confirm: int | None,
     test: int | None,
+    guard: bool,
+    start: tuple[str, ...],
+    after: tuple[str, ...],
+    memory: str | None,
     pruner: str,
     optuna: str | None,
     keys: tuple[str, ...],
     allow_unsandboxed: bool,
     json: bool,
-    quiet: bool,
 ) -> None:
     """Search a space for the best pipeline within a budget.
 
@@ -84,11 +94,12 @@ def command(
     from ..search.call import search
     from ..search.display import Display
     from .files import pipeline_file
+    from .voice import quiet
 
     opened = open_space(pipeline_file(space))
     limits = _numbers(budget, "--budget", _BUDGET)
     display = Display()
-    with _shown(display, quiet or json):
+    with _shown(display, quiet() or json):
         found = search(
             opened,
             data,
@@ -110,17 +121,14 @@ def command(
             confirm=confirm,
             test=test,
             pruner=pruner,
+            guard=guard or None,
+            start=start,
+            after=after,
+            memory=memory,
             keys=keys,
             allow_unsandboxed=allow_unsandboxed,
-            watch=display,
+            watch=_watch(display, optuna, opened.name, opened.holes),
         )
-    if optuna is not None:
-        from pathlib import Path
-
-        from ..search.history import History
-        from ..search.strategy.sampled import export
-
-        export(Path(optuna), opened.name, opened.holes, History(found.aims, found.trials))
     _tell(found, json)
 
 
@@ -138,6 +146,26 @@ def _tell(found: Found, as_json: bool) -> None:
     for line in figures(found):
         click.echo(line)
     click.echo(f"\nwritten: {found.out}/best.yaml, report.html, search.json")
+
+
+def _watch(
+    display: Display, optuna: str | None, name: str, holes: tuple[Hole, ...]
+) -> Callable[[Trial, Work], None]:
+    """Who is told of every step of a trial: the display, and the study of Optuna's if one is
+    wanted."""
+    if optuna is None:
+        return display
+    from ..search.strategy.sampled import Mirror
+
+    mirrors: list[Mirror] = []
+
+    def told(trial: Trial, work: Work) -> None:
+        display(trial, work)
+        if not mirrors:
+            mirrors.append(Mirror(optuna, name, holes, work.wanted.aims))
+        mirrors[0](trial)
+
+    return told
 
 
 def _shown(display: Display, quiet: bool) -> AbstractContextManager[object]:

@@ -28,7 +28,7 @@ __all__ = ["command"]
     type=click.IntRange(min=0),
     default=1024,
     show_default=True,
-    help="Most requests that wait for their turn; the next is answered 503.",
+    help="Most requests that wait for their turn; the next is answered 429.",
 )
 @click.option(
     "--grace",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import logging
 import signal
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -12,7 +14,7 @@ import click
 from ..compiler.errors import InputError, MissingPackage
 from ..compiler.values import Json
 
-__all__ = ["Serving", "serve_model"]
+__all__ = ["Serving", "serve_model", "url_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,23 +35,31 @@ def serve_model(model: str, how: Serving) -> None:
     """Serve a model until a signal comes. Raises `InputError`, `MissingPackage`, and what the
     model's backend raises; `KeyboardInterrupt` after Ctrl-C."""
     try:
-        from ..server.app import app
+        from ..server.app import Limits, app
         from ..server.listen import bound, serve
     except ModuleNotFoundError as error:
         raise MissingPackage(
             "serve-model needs starlette and uvicorn: pip install 'polyarch[serve]'"
         ) from error
     from ..server.keys import keys_of
-    from ..server.served import served_model
+    from ..server.life import Life
+    from ..server.logs import logging_json
+    from ..server.metrics import Metrics
+    from ..server.models.served import served_model
 
     keys = keys_of(how.key_env, how.host)
-    served = served_model(model, _options(how.options), how.name)
-    made = app(served, keys, running=how.running or served.info.concurrency, waiting=how.waiting)
-    with bound(how.host, how.port) as listening:
-        url = _url(how.host, listening.getsockname()[1])
+    metrics = Metrics()
+    served = served_model(model, _options(how.options), metrics, how.name)
+    limits = Limits(how.running or served.info.concurrency, how.waiting)
+    life = Life()
+    made = app(served, keys, metrics, limits, life=life)
+    quiet = logging_json(sys.stderr, keys=keys.texts, level=logging.WARNING)
+    with bound(how.host, how.port) as listening, quiet:
+        url = url_of(how.host, listening.getsockname()[1])
         told = serve(
             made,
             listening,
+            life,
             grace=how.grace,
             ready=lambda: click.echo(f"serving {served.name} at {url}"),
         )
@@ -67,5 +77,6 @@ def _options(text: str) -> Mapping[str, Json]:
     return value
 
 
-def _url(host: str, port: int) -> str:
+def url_of(host: str, port: int) -> str:
+    """Where clients find the API."""
     return f"http://{f'[{host}]' if ':' in host else host}:{port}/v1"

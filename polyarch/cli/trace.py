@@ -11,7 +11,9 @@ import click
 
 from ..compiler.errors import InputError, PolyarchError
 from ..runtime.trace.read import read
+from .completing import files
 from .errors import as_json, of_file
+from .voice import aside
 
 if TYPE_CHECKING:
     from ..compiler.values import Json
@@ -26,7 +28,7 @@ _PIPED = 160
 
 
 @click.command("trace")
-@click.argument("file")
+@click.argument("file", shell_complete=files)
 @click.option("--question", metavar="ID", help="Only the question of that id.")
 @click.option(
     "--limit",
@@ -110,7 +112,7 @@ def _page(trace: Trace, out: str, question: str | None) -> None:
     text = page(trace, question=question)
     with of_file(out):
         Path(out).write_text(text, encoding="utf-8", errors="backslashreplace")
-    click.echo(f"{out}: {len(text.encode(errors='replace')):,} bytes", err=True)
+    aside(f"{out}: {len(text.encode(errors='replace')):,} bytes")
 
 
 def _send(trace: Trace) -> None:

@@ -10,21 +10,28 @@ from typing import Any
 from ..compiler.errors import (
     BackendError,
     BadRequest,
+    BudgetExhausted,
+    InputError,
+    NoAnswer,
     NoSuchModel,
     NotRecorded,
+    PlanRefused,
     PolyarchError,
     RateLimited,
     ServerFailed,
+    StepFailed,
     TimedOut,
     TooLong,
     Unauthorized,
     Unreachable,
 )
+from ..compiler.secrets import Secrets
 
 __all__ = [
     "BUSY",
     "NOT_JSON",
     "NO_KEY",
+    "STOPPING",
     "TOO_LARGE",
     "WRONG_HOST",
     "Failure",
@@ -69,10 +76,16 @@ WRONG_HOST = Failure(403, "a server without a key answers to this machine's own 
 # A page of another site could send anything else without asking the browser first.
 NOT_JSON = Failure(415, "the body of a request is JSON: Content-Type: application/json")
 TOO_LARGE = Failure(413, "the body of the request is too large")
-BUSY = Failure(503, "too many requests wait", _OURS, "overloaded", retry_after=1.0)
+BUSY = Failure(429, "too many requests wait", "rate_limit_error", "overloaded", retry_after=1.0)
+STOPPING = Failure(503, "the server stops", _OURS, "stopping", retry_after=5.0)
 
 _KINDS: Mapping[type[PolyarchError], tuple[int, str, str | None]] = {
     BadRequest: (400, _INVALID, None),
+    InputError: (400, _INVALID, None),
+    PlanRefused: (400, _INVALID, "plan_refused"),
+    # No status that clients take for passing: asked again, it would be spent again.
+    BudgetExhausted: (402, _INVALID, "budget_exhausted"),
+    NoAnswer: (500, _OURS, "no_answer"),
     NotRecorded: (400, _INVALID, "not_recorded"),
     TooLong: (400, _INVALID, "context_length_exceeded"),
     NoSuchModel: (404, _INVALID, "model_not_found"),
@@ -86,12 +99,14 @@ _KINDS: Mapping[type[PolyarchError], tuple[int, str, str | None]] = {
 
 
 def failure(error: PolyarchError) -> Failure:
-    """The reply for an error of ours."""
+    """The reply for an error of ours; for one of a step, by what it failed with."""
+    cause = error.__cause__ if isinstance(error, StepFailed) else error
+    message = Secrets().text(str(error))
     for kind, (status, type_, code) in _KINDS.items():
-        if isinstance(error, kind):
-            after = error.retry_after if isinstance(error, BackendError) else None
-            return Failure(status, str(error), type_, code, getattr(error, "param", None), after)
-    return Failure(500, str(error), _OURS, error.code)
+        if isinstance(cause, kind):
+            after = cause.retry_after if isinstance(cause, BackendError) else None
+            return Failure(status, message, type_, code, getattr(cause, "param", None), after)
+    return Failure(500, message, _OURS, error.code)
 
 
 def missing(method: str, path: str) -> Failure:

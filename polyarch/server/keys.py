@@ -22,6 +22,11 @@ class Keys:
     def __bool__(self) -> bool:
         return bool(self._keys)
 
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The keys themselves, to be kept out of logs."""
+        return tuple(key.decode() for key in self._keys)
+
     def open_to(self, authorization: str) -> bool:
         """Whether this header holds one of the keys. Takes as long whichever it is."""
         scheme, _, given = authorization.partition(" ")

@@ -12,6 +12,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from ..compiler.errors import InputError
+from .life import Life
 
 __all__ = ["bound", "serve"]
 
@@ -21,7 +22,9 @@ _BACKLOG = 2048
 def bound(host: str, port: int) -> socket.socket:
     """A socket that listens; port 0 takes a free one. Raises `InputError`."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    taken = socket.socket(family, socket.SOCK_STREAM)
+    # asyncio sends at once (TCP_NODELAY) only where a socket says that it is one of TCP; otherwise
+    # replies would wait some 40 ms for the acknowledgement of their headers.
+    taken = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         taken.bind((host, port))
@@ -33,7 +36,12 @@ def bound(host: str, port: int) -> socket.socket:
 
 
 def serve(
-    app: ASGIApp, listening: socket.socket, *, grace: float, ready: Callable[[], None]
+    app: ASGIApp,
+    listening: socket.socket,
+    life: Life,
+    *,
+    grace: float,
+    ready: Callable[[], None],
 ) -> int:
     """Serve until SIGTERM or SIGINT, then let what runs end within `grace` seconds.
 
@@ -43,10 +51,11 @@ def serve(
         app,
         log_level="warning",
         access_log=False,
+        log_config=None,
         lifespan="on",
         timeout_graceful_shutdown=max(1, round(grace)),
     )
-    server = _Server(config, ready)
+    server = _Server(config, ready, lambda: life.stop(grace))
     asyncio.run(server.serve(sockets=[listening]))
     return server.told
 
@@ -54,9 +63,12 @@ def serve(
 class _Server(uvicorn.Server):
     """Uvicorn's server, which gives the signal back instead of raising it once more."""
 
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, ready: Callable[[], None], stop: Callable[[], None]
+    ) -> None:
         super().__init__(config)
         self._ready = ready
+        self._stopping = stop
         self.told = 0
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -74,6 +86,8 @@ class _Server(uvicorn.Server):
         yield
 
     def _stop(self, number: int) -> None:
+        if not self.should_exit:
+            self._stopping()
         self.force_exit = self.should_exit
         self.should_exit = True
         self.told = number

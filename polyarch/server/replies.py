@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
-from secrets import token_hex
 from typing import Any
 
 from ..backends.base import Piece, TokenLogprob
-from ..compiler.values import ToolCall
-from .asked import Asked
+from ..compiler.values import NOTHING, Json, ToolCall
+from .shape import Shape
 
-__all__ = ["DONE", "Reply", "event"]
+__all__ = ["DONE", "Reply", "comment", "event"]
 
 DONE = b"data: [DONE]\n\n"
 """The last event of a stream."""
@@ -27,14 +26,22 @@ def event(told: Mapping[str, Any]) -> bytes:
     return b"data: %b\n\n" % json.dumps(told, ensure_ascii=False).encode("utf-8", "replace")
 
 
+def comment(told: Json = None) -> bytes:
+    """A comment in a stream of events, which clients pass over: this, or nothing, so that whoever
+    is between does not take the connection for dead."""
+    if told is None:
+        return b":\n\n"
+    return b": %b\n\n" % json.dumps(told, ensure_ascii=False).encode("utf-8", "replace")
+
+
 class Reply:
     """The reply to one request, as far as it has come."""
 
-    def __init__(self, asked: Asked) -> None:
-        self._asked = asked
-        self._id = f"{'chatcmpl' if asked.chat else 'cmpl'}-{token_hex(12)}"
+    def __init__(self, shape: Shape) -> None:
+        self._asked = shape
         self._created = int(time.time())
-        self._draws = {draw.index: _Draw() for draw in asked.request.draws}
+        self._draws = {index: _Draw() for index in range(shape.choices)}
+        self._closing: Mapping[str, Json] = NOTHING
         self.prompt_tokens = self.cached_tokens = self.completion_tokens = 0
 
     def chunk(self, piece: Piece) -> Mapping[str, Any] | None:
@@ -54,6 +61,8 @@ class Reply:
         told["choices"] = [choice]
         if self._asked.continuous:
             told["usage"] = self._usage(draw.tokens)
+        if self._closing:
+            told["polyarch"], self._closing = self._closing, NOTHING
         return told
 
     def last(self) -> Mapping[str, Any] | None:
@@ -62,6 +71,10 @@ class Reply:
             return None
         head = self._head("chat.completion.chunk")
         return {**head, "choices": [], "usage": self._usage(self.completion_tokens)}
+
+    def close(self, told: Mapping[str, Json]) -> None:
+        """What the field `polyarch` holds: of a stream, that of the next chunk."""
+        self._closing = told
 
     def add(self, piece: Piece) -> None:
         """Keep a piece for the whole reply."""
@@ -76,8 +89,12 @@ class Reply:
     def whole(self) -> Mapping[str, Any]:
         """All of it."""
         told = self._head("chat.completion")
-        told["choices"] = [self._whole(index, draw) for index, draw in self._draws.items()]
+        told["choices"] = [
+            self._whole(index, draw) for index, draw in self._draws.items() if draw.finish
+        ]
         told["usage"] = self._usage(self.completion_tokens)
+        if self._closing:
+            told["polyarch"] = self._closing
         found = next((d.prompt_logprobs for d in self._draws.values() if d.prompt_logprobs), None)
         if found:
             # Of a chat they are the reply's, of a text completion the choice's, as with vLLM.
@@ -111,7 +128,7 @@ class Reply:
 
     def _head(self, kind: str) -> dict[str, Any]:
         return {
-            "id": self._id,
+            "id": self._asked.id,
             "object": kind if self._asked.chat else "text_completion",
             "created": self._created,
             "model": self._asked.name,

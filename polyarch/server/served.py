@@ -1,58 +1,60 @@
-"""What answers: a model behind a name."""
+"""What answers: something that turns a body into pieces of a reply."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
-from typing import Protocol, cast
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias
 
-from ..backends.base import Backend, ModelInfo, Piece, Request
-from ..compiler.errors import InputError
-from ..compiler.names import nearest
-from ..compiler.registry import backend, backend_names
+from pydantic import BaseModel
+
+from ..backends.base import Piece
 from ..compiler.values import Json
+from .shape import Shape
 
-__all__ = ["Served", "ServedModel", "served_model"]
+__all__ = ["Answering", "Aside", "Closing", "Said", "Served"]
+
+
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """Something about the work, told beside the reply to those who want to see it."""
+
+    told: Json
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """What a reply ends with, beside its text: the extension field `polyarch`."""
+
+    told: Mapping[str, Json]
+
+
+Said: TypeAlias = "Piece | Aside | Closing"
+
+
+@dataclass(frozen=True, slots=True)
+class Answering:
+    """A request that was read. Closing what `said` gives stops the work; it raises
+    `PolyarchError`."""
+
+    shape: Shape
+    said: Callable[[], AsyncGenerator[Said, None]]
 
 
 class Served(Protocol):
-    """Something that answers requests under a name."""
+    """Answers requests under one name or several."""
 
-    name: str
-    info: ModelInfo
+    bodies: tuple[type[BaseModel], type[BaseModel]]
+    """What a chat and a text completion are read as."""
 
-    def generate(self, request: Request) -> AsyncGenerator[Piece, None]:
-        """Answer piece by piece; closing the generator stops the work. Raises `PolyarchError`."""
+    def cards(self) -> Sequence[Mapping[str, Any]]:
+        """What /v1/models tells: one object a name, its `id`."""
+
+    def chat(self, raw: bytes) -> Answering:
+        """Read the body of a chat completion. Raises `Unreadable`, `NoSuchModel`."""
+
+    def text(self, raw: bytes) -> Answering:
+        """Read the body of a text completion. Raises `Unreadable`, `NoSuchModel`."""
 
     async def aclose(self) -> None:
         """Release everything. Idempotent."""
-
-
-class ServedModel:
-    """A model as its backend has it."""
-
-    def __init__(self, name: str, info: ModelInfo, opened: Backend) -> None:
-        self.name = name
-        self.info = info
-        self._backend = opened
-
-    def generate(self, request: Request) -> AsyncGenerator[Piece, None]:
-        """Ask the backend."""
-        return self._backend.generate(request)
-
-    async def aclose(self) -> None:
-        """Close the backend. Idempotent."""
-        await self._backend.aclose()
-
-
-def served_model(model: str, options: Mapping[str, Json], name: str | None = None) -> ServedModel:
-    """Open `backend/model`, to be served under its own name or another.
-
-    Raises `InputError` for a backend that is not there, and what the backend raises.
-    """
-    kind, _, rest = model.partition("/")
-    if kind not in backend_names() or not rest:
-        hint = nearest(kind, backend_names())
-        raise InputError(f"a model is written backend/name, and {kind!r} is no backend; {hint}")
-    module = backend(kind)
-    info = module.info(rest, options)
-    return ServedModel(name or model, info, cast(Backend, module.open_backend(rest, options)))

@@ -198,7 +198,7 @@ class _Calling:
                 await ready.limit.wait(run.paths.remaining(state.name))
             usage = Usage(usd=spec.usd)
             try:
-                return Called(await self._bounded(ready, due), usage=usage), False
+                return Called(await self._bounded(ready), usage=usage), False
             except ToolFailed as error:
                 return Called(error=str(error), usage=usage), error.passing
             finally:
@@ -207,21 +207,18 @@ class _Calling:
             ledger.settle(reserved, usage)
             state.charge(max(0, self._site.at), usage)
 
-    async def _bounded(self, ready: Ready, due: float | None) -> Json:
+    async def _bounded(self, ready: Ready) -> Json:
         """The call itself, within its own time and the budget's.
 
         Raises `ToolFailed`, `BudgetExhausted`.
         """
-        now, ledger = self._site.state.run.now(), self._site.state.ledger
-        end = now + ready.spec.timeout
-        try:
-            async with asyncio.timeout_at(end if due is None else min(end, due)):
-                return await ready.open.call(self._arguments)
-        except TimeoutError as late:
-            if due is not None and due <= end:
-                raise ledger.late() from late
-            told = f"no result within {ready.spec.timeout:g} s"
-            raise ToolFailed(told, passing=True) from late
+        async with self._site.state.ledger.in_time():
+            try:
+                async with asyncio.timeout(ready.spec.timeout):
+                    return await ready.open.call(self._arguments)
+            except TimeoutError as late:
+                told = f"no result within {ready.spec.timeout:g} s"
+                raise ToolFailed(told, passing=True) from late
 
 
 def _charge(site: Site, usage: Usage) -> None:

@@ -15,7 +15,7 @@ from ...compiler.values import NOTHING, Json
 from ..events import Event
 from .write import FORMAT
 
-__all__ = ["Header", "Trace", "read"]
+__all__ = ["Header", "Trace", "parsed", "read"]
 
 
 class Header(BaseModel):
@@ -55,6 +55,11 @@ def read(path: str | Path) -> Trace:
         raw = Path(path).read_bytes()
     except OSError as error:
         raise InputError(f"{path}: {error.strerror or error}") from error
+    return parsed(raw, path)
+
+
+def parsed(raw: bytes, path: str | Path) -> Trace:
+    """The trace that a file of that name holds. Raises `InputError`, as `read` does."""
     lines = raw.split(b"\n")
     last = lines.pop()
     cut = bool(last.strip()) and not _whole(last)

@@ -46,7 +46,7 @@ from .plan import rebuilt
 from .read import Trace
 from .retold import Retold
 
-__all__ = ["Edit", "Recorded", "edit", "replay"]
+__all__ = ["Edit", "Recorded", "Reply", "edit", "replay", "rerun"]
 
 _PATIENCE = 1e-3
 """Virtual seconds that everything else gets before what is missing is told."""
@@ -116,14 +116,28 @@ def replay(
         )
     if plan is None:
         plan = rebuilt(trace.header.plan, trace.header.polyarch)
-    return [_replayed(plan, run, edits, tuple(listeners)) for run in runs]
+    return [rerun(plan, run, edits, listeners) for run in runs]
 
 
-def _replayed(plan: Plan, run: Run, edits: Sequence[Edit], listeners: Sequence[Listener]) -> Result:
+def rerun(
+    plan: Plan,
+    run: Run,
+    edits: Sequence[Edit] = (),
+    listeners: Iterable[Listener] = (),
+    *,
+    moved: bool = False,
+) -> Result:
+    """Run one question of a trace again; what `replay` says holds.
+
+    `plan` may be another than the recorded one, where steps of the same names find their replies.
+    With `moved`, steps on single candidates find those to the same prompt at another place, too:
+    a plan with less in it moves what follows. Raises as `replay` does.
+    """
     # Which request a spent budget did not reach is recorded; a ledger would decide it anew, by
     # which of several replies at the same instant comes first.
     graph = replace(plan.graph, budgets={})
-    told = Recorded(plan, run, edits)
+    told = Recorded(plan, run, edits, moved=moved)
+    heard = tuple(listeners)
     if told.spent:
         # What was never sent must not hold a slot that what was lost is waiting for.
         free = {"concurrency": _UNBOUNDED}
@@ -135,7 +149,7 @@ def _replayed(plan: Plan, run: Run, edits: Sequence[Edit], listeners: Sequence[L
     async def main() -> Result:
         backends = {name: _Voice(name, told) for name in plan.graph.models}
         async with Session(
-            plan, backends=backends, listeners=listeners, tools=Retold(run, told)
+            plan, backends=backends, listeners=heard, tools=Retold(run, told)
         ) as session:
             return await session.ask(asked, seed=run.seed)
 
@@ -149,7 +163,7 @@ def _replayed(plan: Plan, run: Run, edits: Sequence[Edit], listeners: Sequence[L
 
 
 @dataclass(slots=True)
-class _Reply:
+class Reply:
     """A draw that was asked for: where, when first, by which prompt, and what came."""
 
     step: str
@@ -171,8 +185,12 @@ class Recorded:
     """The replies of one run, some of them edited, by the seeds of their draws: those derive from
     the run's seed, question, step, place, ask and turn alone."""
 
-    def __init__(self, plan: Plan, run: Run, edits: Sequence[Edit] = ()) -> None:
-        """Raises `InputError` for an edit of no step, or of more than one reply."""
+    def __init__(
+        self, plan: Plan, run: Run, edits: Sequence[Edit] = (), *, moved: bool = False
+    ) -> None:
+        """`moved` as in `rerun`. Raises `InputError` for an edit of no step, or of more than one
+        reply."""
+        self._may_move = moved
         root = derive(run.seed, run.id)
         self.due = run.ended - run.began
         """The virtual time at which nothing more will come."""
@@ -189,12 +207,17 @@ class Recorded:
             if event.what == "lost"
         }
         self._why = run.why
-        self._replies: dict[int, _Reply] = {}
-        for asked in run.asked:
-            self._ask(asked)
+        self._replies: dict[int, Reply] = {}
         for stage in run.stages.values():
+            if stage.name not in self._seeds:
+                continue
+            for asked in stage.asked:
+                self._ask(asked)
             for kept in stage.recalled:
                 self._recall(stage.name, kept)
+        self._found: dict[int, Reply] = {}
+        self._given: set[int] = set()
+        """The replies that were given, by their own seeds."""
         self._edits = [self._edited(one) for one in edits]
         self._used: set[int] = set()
 
@@ -204,8 +227,25 @@ class Recorded:
         codes = {event.data.get("code") for event in self._lost.values()}
         return BudgetExhausted.code in codes
 
-    def find(self, request: Request, draw: Draw) -> _Reply | str:
+    def find(self, request: Request, draw: Draw) -> Reply | str:
         """The reply to a draw, or why there is none."""
+        if (known := self._found.get(draw.seed)) is not None:
+            return known
+        found, seed = self._own(request, draw), draw.seed
+        if not self._may_move:
+            return found
+        if isinstance(found, str) or seed in self._given:
+            moved = self._moved(request)
+            if moved is None:
+                why = f"{found} was given to another place that asks the same"
+                return found if isinstance(found, str) else why
+            found, seed = self._replies[moved], moved
+        self._found[draw.seed] = found
+        self._given.add(seed)
+        return found
+
+    def _own(self, request: Request, draw: Draw) -> Reply | str:
+        """The reply to a draw at its own place, or why there is none."""
         reply = self._replies.get(draw.seed)
         if reply is None:
             return f"{self._named(request, draw)} was not asked in the recorded run"
@@ -218,9 +258,29 @@ class Recorded:
             return f"{reply} is asked with another prompt than the recorded one{why}"
         return reply
 
+    def _moved(self, request: Request) -> int | None:
+        """The first reply to these words at another place that was not given yet, by its seed.
+
+        A step before that drops or keeps other candidates than it did moves all that follow.
+        """
+        if request.step not in self._each:
+            return None
+        told = digest(request.messages)
+        same = (
+            (reply.place, reply.ask, seed)
+            for seed, reply in self._replies.items()
+            if reply.step == request.step
+            and reply.digest == told
+            and reply.turn == request.turn
+            and reply.drawn is not None
+            and reply.edit is None
+            and seed not in self._given
+        )
+        return min(same, default=(0, 0, None))[2]
+
     def elsewhere(self, draw: Draw, model: str) -> bool:
         """Whether another model was turned to for this draw."""
-        reply = self._replies.get(draw.seed)
+        reply = self._found.get(draw.seed) or self._replies.get(draw.seed)
         return reply is not None and reply.edit is None and reply.model not in ("", model)
 
     async def lose(self, request: Request, draw: Draw) -> None:
@@ -291,7 +351,7 @@ class Recorded:
         drawn = {one.ask: one for one in asked.drawn}
         for ask in range(asked.ask, asked.ask + asked.draws):
             place = asked.place if each else asked.place + ask - asked.ask
-            reply = _Reply(asked.step, place, ask, asked.turn, asked.at, asked.digest)
+            reply = Reply(asked.step, place, ask, asked.turn, asked.at, asked.digest)
             known = self._replies.setdefault(self._seed(reply), reply)
             known.drawn = drawn.get(ask, known.drawn)
             known.model = asked.model if known.drawn is None else known.drawn.model
@@ -299,11 +359,11 @@ class Recorded:
     def _recall(self, step: str, kept: Recalled) -> None:
         """Take in a reply that was not asked for then, since a cache or journal had it."""
         drawn = kept.drawn
-        reply = _Reply(step, drawn.place, drawn.ask, drawn.turn, drawn.at, kept.digest)
+        reply = Reply(step, drawn.place, drawn.ask, drawn.turn, drawn.at, kept.digest)
         reply.drawn, reply.model = drawn, drawn.model
         self._replies.setdefault(self._seed(reply), reply)
 
-    def _seed(self, reply: _Reply) -> int:
+    def _seed(self, reply: Reply) -> int:
         place = reply.place if reply.step in self._each else 0
         return numbered(self._seeds[reply.step], place, reply.ask, reply.turn)
 
@@ -327,25 +387,25 @@ class Recorded:
         reply.edit = one
         return seed, one
 
-    def _unheard(self, one: Edit) -> tuple[int, _Reply]:
+    def _unheard(self, one: Edit) -> tuple[int, Reply]:
         """A place for a reply that was never asked for, and may be now."""
         if not one.numbers:
             raise InputError(f"step {one.step!r} asked nothing; say which reply is meant")
         place, *rest = one.numbers
         ask, turn = (*rest, 0)[:2] if rest else (place, 0)
-        reply = _Reply(one.step, place, ask, turn, -1.0, None)
+        reply = Reply(one.step, place, ask, turn, -1.0, None)
         seed = self._seed(reply)
         self._replies[seed] = reply
         return seed, reply
 
-    def _named(self, request: Request, draw: Draw) -> _Reply:
+    def _named(self, request: Request, draw: Draw) -> Reply:
         """A draw that is not in the trace, by the name that an edit would give it."""
         places = range(_SEARCHED) if request.step in self._each else (draw.index,)
         for place in places:
-            reply = _Reply(request.step, place, draw.index, request.turn, -1.0, None)
+            reply = Reply(request.step, place, draw.index, request.turn, -1.0, None)
             if self._seed(reply) == draw.seed:
                 return reply
-        return _Reply(request.step, -1, draw.index, request.turn, -1.0, None)
+        return Reply(request.step, -1, draw.index, request.turn, -1.0, None)
 
 
 class _Voice(Backend):
@@ -362,7 +422,7 @@ class _Voice(Backend):
         """
         told, now = self._told, asyncio.get_running_loop().time
         found = [(draw, told.find(request, draw)) for draw in request.draws]
-        known = [(draw, reply) for draw, reply in found if isinstance(reply, _Reply)]
+        known = [(draw, reply) for draw, reply in found if isinstance(reply, Reply)]
         known.sort(key=lambda one: _seconds(one[1]))
         mine = [one for one in known if not told.elsewhere(one[0], self._name)]
         start = now()
@@ -386,18 +446,18 @@ class _Voice(Backend):
     def prompt_tokens(self, request: Request) -> int:
         """As many as were recorded."""
         found = [self._told.find(request, draw) for draw in request.draws]
-        drawn = [one.drawn for one in found if isinstance(one, _Reply) and one.drawn is not None]
+        drawn = [one.drawn for one in found if isinstance(one, Reply) and one.drawn is not None]
         return sum(one.prompt for one in drawn) if drawn else super().prompt_tokens(request)
 
     async def aclose(self) -> None:
         """There is nothing to release."""
 
 
-def _seconds(reply: _Reply) -> float:
+def _seconds(reply: Reply) -> float:
     return 0.0 if reply.drawn is None else max(0.0, reply.drawn.at - reply.at)
 
 
-def _piece(draw: Draw, reply: _Reply) -> Piece:
+def _piece(draw: Draw, reply: Reply) -> Piece:
     drawn, edit = reply.drawn, reply.edit
     if edit is None:
         assert drawn is not None

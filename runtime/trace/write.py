@@ -18,7 +18,7 @@ from ...compiler.values import Json
 from ..events import Event
 from .plan import described
 
-__all__ = ["FORMAT", "TraceWriter"]
+__all__ = ["FORMAT", "TraceWriter", "encoded", "first", "line"]
 
 FORMAT = 1
 """The number of the file's format; raised when old readers could not read it any more."""
@@ -48,15 +48,7 @@ class TraceWriter:
         Raises `InputError` if the file cannot be made.
         """
         self._secrets = Secrets() if secrets is None else secrets
-        self._header: Mapping[str, Json] | None = of or {
-            "trace": FORMAT,
-            "polyarch": __version__,
-            "pipeline": plan.graph.name,
-            "digest": plan.digest,
-            "models": {name: spec.model for name, spec in plan.graph.models.items()},
-            "graph": str(plan.graph),
-            "plan": described(plan),
-        }
+        self._header: Mapping[str, Json] | None = of or first(plan)
         try:
             # Unbuffered: a line is one call of the operating system, whole or not at all.
             self._file = Path(path).open("wb", buffering=0)  # noqa: SIM115
@@ -67,15 +59,7 @@ class TraceWriter:
         """Write an event down."""
         if self._header is not None:
             self._begin(event.at)
-        what, question, step, place, at, data = event
-        line: dict[str, Json] = {"at": round(at, 6), "what": what, "question": question}
-        if step:
-            line["step"] = step
-        if place >= 0:
-            line["place"] = place
-        if data:
-            line["data"] = data
-        self._file.write(self._encoded(line))
+        self._file.write(encoded(line(event), self._secrets))
 
     def close(self) -> None:
         """End the file. Idempotent."""
@@ -102,18 +86,47 @@ class TraceWriter:
     def _begin(self, at: float) -> None:
         """Write the first line. `began` is what a clock on the wall showed at the events' 0."""
         header, self._header = self._header, None
-        self._file.write(self._encoded({**(header or {}), "began": round(time.time() - at, 6)}))
+        told = {**(header or {}), "began": round(time.time() - at, 6)}
+        self._file.write(encoded(told, self._secrets))
 
-    def _encoded(self, value: Mapping[str, Json]) -> bytes:
-        try:
-            line = _encode(value)
-        except ValueError:
-            line = _encode(self._secrets.clean(value))
-        else:
-            if self._secrets.suspected(line):
-                line = _encode(self._secrets.clean(value))
-        # Half a surrogate pair is no UTF-8; with a backslash it is valid JSON again.
-        return line.encode("utf-8", "backslashreplace") + b"\n"
+
+def first(plan: Plan) -> Mapping[str, Json]:
+    """The first line of a trace, but for when it `began`."""
+    return {
+        "trace": FORMAT,
+        "polyarch": __version__,
+        "pipeline": plan.graph.name,
+        "digest": plan.digest,
+        "models": {name: spec.model for name, spec in plan.graph.models.items()},
+        "graph": str(plan.graph),
+        "plan": described(plan),
+    }
+
+
+def line(event: Event) -> Mapping[str, Json]:
+    """An event as a line of a trace."""
+    what, question, step, place, at, data = event
+    told: dict[str, Json] = {"at": round(at, 6), "what": what, "question": question}
+    if step:
+        told["step"] = step
+    if place >= 0:
+        told["place"] = place
+    if data:
+        told["data"] = data
+    return told
+
+
+def encoded(value: Mapping[str, Json], secrets: Secrets) -> bytes:
+    """A line of a trace as it is written, without anything secret."""
+    try:
+        text = _encode(value)
+    except ValueError:
+        text = _encode(secrets.clean(value))
+    else:
+        if secrets.suspected(text):
+            text = _encode(secrets.clean(value))
+    # Half a surrogate pair is no UTF-8; with a backslash it is valid JSON again.
+    return text.encode("utf-8", "backslashreplace") + b"\n"
 
 
 def _plain(value: object) -> object:

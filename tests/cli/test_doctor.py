@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from click.testing import CliRunner, Result
 
-from polyarch.cli import checks, cli
+from polyarch.cli import checks, cli, known, servers
 from polyarch.compiler.errors import SandboxFailed
+from polyarch.compiler.registry import backend_names
 
 SECRET = "sk-do-not-show-me"
 
@@ -24,6 +29,7 @@ def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
             monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("POLYARCH_CACHE", str(tmp_path / "replies.sqlite"))
     monkeypatch.setattr(checks, "probed", lambda: None)
+    monkeypatch.setattr(servers, "_PORTS", ())
 
 
 def doctor(*arguments: str) -> Result:
@@ -90,15 +96,81 @@ def test_a_key_that_a_pipeline_sends_is_needed(
     assert findings(own)["MY_KEY"]["state"] == "missing"
 
 
-def test_a_server_is_there_when_it_takes_a_connection(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        url = f"http://127.0.0.1:{listening.getsockname()[1]}/v1"
+class _Served(BaseHTTPRequestHandler):
+    """A server that says which models it has, or whatever else `told` is."""
+
+    told: ClassVar[tuple[int, bytes]] = (200, b'{"data": [{"id": "m"}, {"id": "n"}]}')
+    seen: ClassVar[list[tuple[str, str | None]]] = []
+
+    def do_GET(self) -> None:
+        self.seen.append((self.path, self.headers.get("Authorization")))
+        code, body = self.told
+        self.send_response(code)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@contextmanager
+def answering(told: tuple[int, bytes] = _Served.told) -> Iterator[str]:
+    """The address of a server."""
+    kind = type("Served", (_Served,), {"told": told, "seen": []})
+    with HTTPServer(("127.0.0.1", 0), kind) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/v1"
+        finally:
+            server.shutdown()
+            assert set(kind.seen) <= {("/v1/models", None)}
+
+
+def test_a_server_is_there_when_it_answers(tmp_path: Path) -> None:
+    with answering() as url:
         file = pipeline(tmp_path, f'{{model: openai/m, options: {{base_url: "{url}"}}}}')
         assert findings(file)[url]["state"] == "ok"
+        assert findings(file)[url]["detail"] == "answers, has m, n"
         assert doctor(file).exit_code == 0
         assert "OPENAI_API_KEY" not in findings(file)
     assert findings(file)[url]["state"] == "missing"
     assert doctor(file).exit_code == 1
+
+
+def test_a_server_that_wants_a_key_answers(tmp_path: Path) -> None:
+    with answering((401, b"")) as url:
+        file = pipeline(tmp_path, f'{{model: openai/m, options: {{base_url: "{url}"}}}}')
+        assert findings(file)[url]["detail"] == "answers, with HTTP 401"
+        assert doctor(file).exit_code == 0
+
+
+def test_what_takes_connections_and_says_nothing_does_not_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(servers, "_SECONDS", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}/v1"
+        file = pipeline(tmp_path, f'{{model: openai/m, options: {{base_url: "{url}"}}}}')
+        assert findings(file)[url]["state"] == "missing"
+        assert doctor(file).exit_code == 1
+
+
+def test_servers_of_this_machine_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    with answering() as url:
+        monkeypatch.setattr(servers, "_PORTS", (int(url.rsplit(":", 1)[1].removesuffix("/v1")),))
+        assert findings()[url]["detail"] == "answers, has m, n"
+        assert doctor().exit_code == 0
+
+
+def test_every_backend_is_told_and_the_own_model_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(known, "find_spec", lambda name: None if name == "litellm" else True)
+    found = findings()
+    assert set(backend_names()) <= set(found)
+    assert found["embedded"]["detail"].startswith("answers")
+    assert found["litellm"]["state"] == "missing"
+    assert found["litellm"]["detail"] == "pip install 'polyarch[litellm]'"
+    assert found["vllm"]["detail"] == "ready"
+    assert doctor().exit_code == 0
 
 
 def test_the_sandbox_is_needed_by_what_runs_programs(

@@ -223,7 +223,7 @@ def test_a_failure_is_told_without_a_traceback():
     told = running("tiny.yaml", "fault")
     assert (told.exit_code, told.stderr) == (1, "error: step 'drafts' failed: scripted\n")
     error = json.loads(running("tiny.yaml", "fault", "--json").stdout)["error"]
-    assert error == {"code": "step-failed", "message": "step 'drafts' failed: scripted"}
+    assert (error["code"], error["message"]) == ("step-failed", "step 'drafts' failed: scripted")
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ from polyarch.compiler.emit import EMITTERS
 
 
 def test_every_name_is_found():
-    assert list(EMITTERS) == ["table", "json", "python", "mermaid", "dot"]
-    assert len(EMITTERS) == 5
+    assert list(EMITTERS) == ["table", "json", "python", "mermaid", "dot", "svg"]
+    assert len(EMITTERS) == 6
     assert all(callable(emit) for emit in EMITTERS.values())
 
 

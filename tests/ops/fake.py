@@ -7,6 +7,7 @@ import json
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from itertools import accumulate
 from random import Random
 from typing import Any, TypeVar
 
@@ -169,7 +170,8 @@ class Fake:
     ) -> Candidate:
         keys = tuple(parent.origin.key for parent in parents)
         origin = Origin(self.step, index, reply.model, keys)
-        return Candidate(reply.text, self.answer.read(reply.text), origin, usage=reply.usage)
+        answer = self.answer.read(reply.text)
+        return Candidate(reply.text, answer, origin, usage=reply.usage, finish=reply.finish)
 
     def count_unreadable(self, reply: Reply, why: str) -> None:
         self.unreadable += 1
@@ -221,9 +223,13 @@ class FakeTester:
 class Fed:
     """A stream over candidates that are there; tells what was read and whether it was closed."""
 
-    def __init__(self, given: Iterable[Candidate], most: int | None = None) -> None:
+    def __init__(
+        self, given: Iterable[Candidate], most: int | None = None, parts: Sequence[int] = ()
+    ) -> None:
+        """`parts` says how many of them come of each step that is read; of one if left out."""
         self._given = list(given)
         self._most = len(self._given) if most is None else most
+        self._parts = list(parts) or [len(self._given)]
         self.read = 0
         self.closed = False
 
@@ -243,11 +249,12 @@ class Fed:
 
     @property
     def part(self) -> int:
-        return 0
+        ends = accumulate(self._parts)
+        return next((part for part, end in enumerate(ends) if self.read <= end), 0)
 
     @property
     def parts(self) -> int:
-        return 1
+        return len(self._parts)
 
     async def aclose(self) -> None:
         self.closed = True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from math import nan
 from typing import Any
 
@@ -47,6 +48,14 @@ def test_a_score_is_bounded_for_one_or_for_all() -> None:
 def test_a_score_that_is_none_is_out_of_bounds(bad: float | None) -> None:
     assert not holds({"score": "s", "at_most": 1}, "a", s=[bad])
     assert not holds({"score": "s", "at_least": -1, "every": True}, "a", "b", s=[1.0, bad])
+
+
+def test_ended_is_what_was_not_cut_short() -> None:
+    ended = Condition(ended=True)
+    one, other = candidates("a", "b")
+    assert ended.holds(KIND, [one, other])
+    assert not ended.holds(KIND, [one, replace(other, finish="length")])
+    assert not ended.holds(KIND, [])
 
 
 def test_all_parts_must_hold() -> None:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from polyarch.compiler.op import Amount, Mismatch
 from polyarch.ops.fuse import Fuse
@@ -59,3 +61,31 @@ def test_flow_and_price() -> None:
     with pytest.raises(Mismatch, match="without a critique"):
         op.flow(flow(1))
     assert op.flow(flow(1, notes=["critique"])).count == Amount(2, 2)
+
+
+def test_many_are_fused_in_groups_as_equal_as_can_be() -> None:
+    ctx = Fake(lambda call: "".join(call.shown))
+    (fused,) = decide(Fuse(most=3), ctx, candidates(*"abcdefghij"))
+    assert fused.text == "abcdefghij"
+    assert [call.shown for call in ctx.calls] == [
+        ("a", "b"),
+        ("c", "d", "e"),
+        ("f", "g"),
+        ("h", "i", "j"),
+        ("ab", "cde"),
+        ("fg", "hij"),
+        ("abcde", "fghij"),
+    ]
+    assert fused.origin.parents == tuple(f"drafts[{place}]" for place in range(10))
+    assert len({call.index for call in ctx.calls}) == 7
+    assert fused.origin.index == 0
+
+
+@given(count=st.integers(1, 40), most=st.integers(2, 6), n=st.integers(1, 2))
+def test_the_calls_of_a_tree_are_counted_exactly(count: int, most: int, n: int) -> None:
+    ctx = Fake(lambda call: "x")
+    fused = decide(Fuse(most=most, n=n), ctx, candidates(*"x" * count))
+    assert len(fused) == n
+    (priced,) = Fuse(most=most, n=n, model="m", max_tokens=50).calls(flow(count))
+    assert priced.count == Amount(len(ctx.calls), len(ctx.calls))
+    assert max(len(call.shown) for call in ctx.calls) <= most

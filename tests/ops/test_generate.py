@@ -79,3 +79,75 @@ def test_a_missing_probability_is_no_score_and_told(logprobs: tuple[TokenLogprob
     (made,) = draw(Generate(logprobs=True), ctx, range(1))
     assert dict(made.scores) == {}
     assert ctx.notes == [("no probability", {"candidate": "here[0]"})]
+
+
+def asked_of(op: Generate) -> list[tuple[float | None, str | None, int]]:
+    """The temperature, prompt and number of draws of each group."""
+    askings = op.askings()
+    assert [len(group) for group in op.groups()] == [a.n for a in askings]  # type: ignore[attr-defined]
+    assert [c.count.high for c in op.calls(flow(0))] == [len(group) for group in op.groups()]
+    return [(a.temperature, a.prompt, a.n) for a in askings]  # type: ignore[attr-defined]
+
+
+def test_temperatures_are_spread_over_the_draws() -> None:
+    falling = Generate(n=5, temperatures=(1.0, 0.2))
+    assert asked_of(falling) == [(t, None, 1) for t in (1.0, 0.8, 0.6, 0.4, 0.2)]
+    own = Generate(n=3, temperatures=(0.0, 1.0, 0.5))
+    assert [t for t, _, _ in asked_of(own)] == [0.0, 1.0, 0.5]
+    assert asked_of(Generate(n=4, temperatures=(0.7,))) == [(0.7, None, 4)]
+    assert asked_of(Generate(n=1, temperatures=(0.9, 0.1))) == [(0.9, None, 1)]
+
+
+def test_prompts_are_taken_in_turn() -> None:
+    op = Generate(n=3, prompts=("A {question}", "B {question}"), model="solver")
+    ctx = Fake()
+    draw(op, ctx, range(3))
+    for one in op.groups():
+        draw(op, ctx, one)
+    assert [call.text[0] for call in ctx.calls[3:]] == ["A", "B", "A"]
+    assert [p and p[0] for _, p, _ in asked_of(op)] == ["A", "B", "A"]
+
+
+def test_settling_keeps_the_schedule() -> None:
+    op = Generate(n=3, temperatures=(1.0, 0.0), prompts=("A {question}", "B {question}"))
+    settled = [a.model_copy(update={"model": "m", "max_tokens": 9}) for a in op.askings()]
+    again = op.with_askings(settled)
+    assert asked_of(again) == asked_of(op)
+    assert {(a.model, a.max_tokens) for a in again.askings()} == {("m", 9)}
+
+
+def test_a_prefix_is_part_of_the_candidate() -> None:
+    ctx = Fake(says(" 42"))
+    (drawn,) = draw(Generate(prefix="answer:"), ctx, range(1))
+    assert (drawn.text, drawn.answer and drawn.answer.text) == ("answer: 42", "42")
+    assert ctx.calls[0].wishes == Wishes("answer:")
+    assert Capability.CONTINUATION in Generate(prefix="answer:").asks()
+
+
+def test_a_reply_is_cut_behind_a_mark() -> None:
+    (drawn,) = draw(Generate(until=("\n", ";")), Fake(says("1+1=2;\nthat is it")), range(1))
+    assert (drawn.text, drawn.finish) == ("1+1=2;", "length")
+    (whole,) = draw(Generate(until=("!",)), Fake(says("1+1=2")), range(1))
+    assert (whole.text, whole.finish) == ("1+1=2", "stop")
+
+
+def test_probabilities_may_be_a_preference() -> None:
+    op = Generate(logprobs="prefer")
+    assert op.asks() == frozenset()
+    assert set(op.prefers()) == {Capability.LOGPROBS}
+    (drawn,) = draw(op, Fake(), range(1))
+    assert drawn.scores == {}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"temperatures": [1, 0], "temperature": 1},
+        {"temperatures": [9]},
+        {"prompts": ["a"], "prompt": "b"},
+        {"until": [""]},
+    ],
+)
+def test_refuses_what_is_said_twice(wrong: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        Generate.model_validate(wrong)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from polyarch.compiler.answers import answer_kind
 from polyarch.compiler.op import All
 from polyarch.compiler.values import Candidate
+from polyarch.ops.mbr import Mbr
 from polyarch.ops.select import Select
 from polyarch.ops.vote import Vote
 
@@ -80,3 +81,11 @@ def test_distinct_texts_are_a_vote_of_sets(draws: list[tuple[str, float]]) -> No
     given = pool(draws)
     once = candidates(*dict.fromkeys(text for text, _ in draws))
     assert chosen(Vote(distinct=True), given) == chosen(Vote(), once)
+
+
+@given(DRAWS)
+def test_agreement_on_equal_answers_is_the_plurality(draws: list[tuple[str, float]]) -> None:
+    given = pool(draws)
+    assert chosen(Mbr(), given) == chosen(Vote(), given)
+    if any(text and score > 1e-6 for text, score in draws):
+        assert chosen(Mbr(weight="w"), given) == chosen(Vote(weight="w"), given)

@@ -18,6 +18,7 @@ OPS: dict[str, tuple[dict[str, object], ...]] = {
     "critique": ({},),
     "critique_all": ({},),
     "either": (),  # of one step it is all, of several the first
+    "extend": ({"whom": "all"},),
     "fuse": ({"n": 4},),
     "gather": ({},),
     "item": (),  # an item of a list of one is that list
@@ -32,6 +33,7 @@ OPS: dict[str, tuple[dict[str, object], ...]] = {
     "router": (),  # it reads no candidates
     "score": ({"by": "verdict"}, {"by": "reward", "keep_at": 3.0}),
     "select": ({"by": "first", "keep": 3},),
+    "table": (),  # it names a case
     "tools": (),  # it reads no candidates
     "unit_test": ({"tests": "words", "keep": 3},),
     "verify": (

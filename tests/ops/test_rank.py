@@ -11,7 +11,8 @@ from pydantic import ValidationError
 
 from polyarch.compiler.op import Amount, Mismatch
 from polyarch.compiler.values import Candidate
-from polyarch.ops.rank import PAIRWISE, Rank
+from polyarch.ops._rank_pairs import PAIRWISE
+from polyarch.ops.rank import Rank
 
 from .fake import Call, Fake, candidates, decide, flow, says
 

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import pytest
+from pydantic import ValidationError
+
 from polyarch.compiler.op import Amount
 from polyarch.ops.refine import NO_CRITIQUE, Refine
 
@@ -50,3 +53,15 @@ def test_flow_and_price() -> None:
     )
     assert out.question == Amount(10, 20)
     assert op.calls(flow(2, 3))[0].count == Amount(2, 3)
+
+
+def test_an_answer_may_be_a_hint() -> None:
+    ctx = Fake()
+    op = Refine(prompt="{question} Hint: {answer}.")
+    judge(op, ctx, [candidate("41"), candidate("", 1)])
+    assert [call.text for call in ctx.calls] == [
+        "What is 6 * 7? Hint: 41.",
+        "What is 6 * 7? Hint: (none).",
+    ]
+    with pytest.raises(ValidationError, match="shows the"):
+        Refine(prompt="{question}")

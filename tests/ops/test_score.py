@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from math import inf, isclose, log, nan
 
 import pytest
@@ -193,3 +195,133 @@ def test_a_prompt_stands_for_the_question() -> None:
         "Solve: What is 6 * 7?",
         "42",
     ]
+
+
+def ranked_tokens(*rows: tuple[str, float, tuple[float, ...]]) -> tuple[TokenLogprob, ...]:
+    """Tokens with their probabilities and those of the likeliest ones."""
+    return tuple(
+        TokenLogprob(text, log(p), tuple((str(n), log(q)) for n, q in enumerate(top)))
+        for text, p, top in rows
+    )
+
+
+def test_self_certainty_is_the_mean_distance_from_uniform_of_the_likeliest() -> None:
+    told = ranked_tokens(
+        ("?", 0.1, (0.5, 0.4)),
+        ("6*7=", 0.5, (0.5, 0.25, 0.001)),  # the third is the token itself, not among the two
+        ("42", 0.3, (0.3, 0.3)),
+    )
+    made, ctx = scored(Score(by="certainty", alternatives=2), reply(prompt_logprobs=told))
+    assert made is not None
+    # Of 2/3 and 1/3: -log 2 - (log 2/3 + log 1/3) / 2; of halves: 0.
+    far = -log(2) - (log(2 / 3) + log(1 / 3)) / 2
+    assert isclose(made.scores["certainty"], far / 2)
+    assert ctx.calls[0].wishes.prompt_logprobs == 2
+
+
+def test_a_margin_is_that_of_the_answers_tokens_alone() -> None:
+    told = ranked_tokens(
+        ("?", 0.1, (0.5, 0.4)),
+        ("6*7=42\n", 0.5, (0.5, 0.4)),
+        ("answer:", 0.9, (0.9, 0.1)),
+        (" 4", 0.75, (0.75, 0.25)),
+        ("2", 0.2, (0.6, 0.2)),
+        (".", 0.2, (0.3, 0.2)),
+    )
+    op, text = Score(by="margin"), "6*7=42\nanswer: 42."
+    ctx = Fake(says(reply(prompt_logprobs=told)))
+    (made,) = judge(op, ctx, [answered(text, "42", ctx)])
+    assert made is not None
+    assert isclose(made.scores["margin"], (0.5 + 0.4) / 2)
+    for exponent, score in ((0, log(0.75) + log(0.2)), (1, (log(0.75) + log(0.2)) / 2)):
+        op = Score(by="answer", length_exponent=exponent)
+        (made,) = judge(op, ctx, [answered(text, "42", ctx)])
+        assert made is not None
+        assert isclose(made.scores["answer"], score)
+
+
+def answered(text: str, answer: str, ctx: Fake) -> Candidate:
+    read = ctx.answer.read(text)
+    assert read is not None
+    assert read.text == answer
+    return replace(candidate(text), answer=read)
+
+
+def test_without_an_answer_nobody_is_asked_for_its_probability() -> None:
+    ctx = Fake(says(reply()))
+    (made,) = judge(Score(by="margin"), ctx, [replace(candidate("x"), answer=None)])
+    assert made is not None
+    assert "margin" not in made.scores
+    assert ctx.calls == []
+    (priced,) = Score(by="margin", model="m").calls(flow(3, 4))
+    assert priced.count == Amount(0, 4)
+
+
+def test_a_channel_reads_the_question_from_the_candidate() -> None:
+    told = tokens(("x", -9), ("What is ", -1), ("6 * 7?", -2))
+    made, ctx = scored(Score(by="channel", length_exponent=0), reply(prompt_logprobs=told))
+    assert made is not None
+    assert made.scores["channel"] == -3
+    (call,) = ctx.calls
+    assert call.wishes.prefix == "What is 6 * 7?"
+    assert "6*7=42" in call.text
+    assert "What is" not in call.text
+
+
+def test_a_grade_is_over_ten_and_an_unreadable_one_is_none() -> None:
+    made = judge(
+        Score(by="grade"),
+        Fake(lambda call: '{"reason": "", "score": 7}' if "a" in call.shown else "7"),
+        candidates("a", "b"),
+    )
+    assert [None if one is None else dict(one.scores) for one in made] == [{"grade": 0.7}, {}]
+    assert Score(by="grade").max_tokens is None
+    assert Score(by="verdict").max_tokens == 1
+    assert Score(by="grade").prefers().keys() == {Capability.GUIDED_JSON}
+
+
+def test_a_checklist_is_written_once_and_scores_the_share_met() -> None:
+    def script(call: Call) -> str:
+        if call.role == "write_checklist":
+            return '{"checklist": ["It is even.", "It is 42.", "It is even."]}'
+        met = {"a": [True, True], "b": [True, False], "c": [True]}[call.shown[0]]
+        return f'{{"reason": "", "met": {str(met).lower()}}}'
+
+    ctx = Fake(script)
+    made = judge(Score(by="checklist"), ctx, candidates("a", "b", "c"))
+    assert [one and one.scores.get("checklist") for one in made] == [1.0, 0.5, None]
+    assert sum(call.role == "write_checklist" for call in ctx.calls) == 1
+    assert made[1] is not None
+    assert made[1].notes["checklist"] == [["It is even.", True], ["It is 42.", False]]
+    assert "1. It is even.\n2. It is 42." in ctx.calls[-1].text
+
+
+def test_no_checklist_is_no_score() -> None:
+    for said in ('{"checklist": []}', "?"):
+        made = judge(Score(by="checklist", most=2), Fake(says(said)), candidates("a"))
+        assert made[0] is not None
+        assert dict(made[0].scores) == {}
+
+
+def test_the_price_of_a_checklist() -> None:
+    given_ = Score(by="checklist", checklist=("x",), model="m", max_tokens=10)
+    (priced,) = given_.calls(flow(3, 4))
+    assert priced.count == Amount(3, 8)
+    checks, writes = Score(by="checklist", model="m", max_tokens=10).calls(flow(3, 4))
+    assert (checks.count, writes.count) == (Amount(0, 8), Amount(1, 2))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ({"by": "margin", "length_exponent": 1}, "by: logprob"),
+        ({"by": "logprob", "alternatives": 3}, "alternatives is for `by: certainty`"),
+        ({"by": "grade", "checklist": ["x"]}, "checklist is for `by: checklist`"),
+        ({"by": "checklist", "checklist": ["x"], "most": 3}, "most is for a checklist that"),
+        ({"by": "checklist", "prompt": "{candidate}?"}, "names {checklist}"),
+        ({"by": "channel", "prompt": "{candidate} {question}"}, "{question} is not shown"),
+    ],
+)
+def test_what_a_method_cannot_use_is_refused(arguments: dict[str, object], told: str) -> None:
+    with pytest.raises(ValidationError, match=re.escape(told)):
+        Score.model_validate(arguments)

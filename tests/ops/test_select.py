@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from polyarch.compiler.answers import answer_kind
+from polyarch.compiler.fitted import Data, Stopping
 from polyarch.compiler.op import Amount, Mismatch
 from polyarch.ops.select import Select
 
@@ -94,3 +95,52 @@ def test_support_leaves_out_rare_answers_however_much_they_are_liked() -> None:
     assert decide(Select(by="verify", support=0.5), ctx, candidates("", verify=[1.0])) != []
     with pytest.raises(Mismatch, match="too few to count"):
         Select(by="first", support=0.5).flow(flow(3))
+
+
+def test_it_stops_at_what_is_good_enough_and_takes_the_best_read() -> None:
+    texts, scores = ("a", "b", "c", "d"), [0.2, 0.9, 0.95, 1.0]
+    fed = Fed(candidates(*texts, w=scores))
+    ctx = Fake()
+    (best,) = decide(Select(by="w", stop_at=0.8), ctx, fed)
+    assert (best.text, fed.read, fed.closed) == ("b", 2, True)
+    assert ctx.notes == [("enough", {"read": 2, "stopped": True})]
+    fed = Fed(candidates(*texts, w=scores))
+    assert [c.text for c in decide(Select(by="w", stop_at=0.8, keep=2), Fake(), fed)] == ["c", "b"]
+    assert fed.read == 3
+    none = decide(Select(by="w", stop_at=2), Fake(), candidates(*texts, w=scores))
+    assert [c.text for c in none] == ["d"]
+    op = Select(by="w", stop_at=0.8, ahead=3)
+    assert (op.window(flow(9)), op.least(flow(9))) == (3, 1)
+
+
+def test_a_fitted_stop_is_for_its_own_score() -> None:
+    fitted = Stopping(
+        made="2026-01-01",
+        pipeline="p",
+        data=Data(file="d", sha256="0" * 64, items=1),
+        models={},
+        score="w",
+        at_least=0.8,
+        cost=0.1,
+        value=0.7,
+    )
+    fed = Fed(candidates("a", "b", "c", w=[0.1, 0.8, 0.9]))
+    decide(Select(by="w", stop_at=fitted), Fake(), fed)
+    assert fed.read == 2
+    with pytest.raises(ValidationError, match="for the score 'w'"):
+        Select(by="verify", stop_at=fitted)
+    with pytest.raises(ValidationError, match="counts all answers"):
+        Select(by="w", stop_at=1, support=0.5)
+    with pytest.raises(Mismatch, match="reads no score"):
+        Select(by="first", stop_at=1).flow(flow(3))
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=9), st.floats(0, 1), st.integers(1, 3))
+def test_a_stop_that_nothing_reaches_is_no_stop(scores: list[float], at: float, keep: int) -> None:
+    given = candidates(*map(str, range(len(scores))), w=scores)
+    full = decide(Select(by="w", keep=keep), Fake(), given)
+    early = decide(Select(by="w", keep=keep, stop_at=at), Fake(), given)
+    if sum(score >= at for score in scores) < keep:
+        assert early == full
+    else:
+        assert all(one.scores["w"] >= at for one in early)

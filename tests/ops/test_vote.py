@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from collections import Counter
 from dataclasses import replace
 from fractions import Fraction
@@ -15,7 +16,8 @@ from polyarch.compiler.answers import answer_kind
 from polyarch.compiler.fitted import Data, Weights
 from polyarch.compiler.op import Amount, Mismatch
 from polyarch.compiler.values import Candidate, Json, Origin
-from polyarch.ops.vote import Vote, lead_confidence
+from polyarch.ops._posterior import lead_among, lead_confidence
+from polyarch.ops.vote import Vote
 
 from .fake import Fake, Fed, candidates, decide, flow
 
@@ -358,3 +360,140 @@ def test_what_was_fitted_weighs_models(stop_at: str | None) -> None:
 def test_what_cannot_be_scaled_is_refused(arguments: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         Vote.model_validate(arguments)
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(0, 60), st.integers(0, 60), st.lists(st.integers(0, 60), max_size=3))
+def test_to_beat_all_is_to_beat_the_runner_up_where_there_are_two_and_less_likely_else(
+    leader: int, runner_up: int, others: list[int]
+) -> None:
+    beta = lead_confidence(leader, runner_up)
+    assert lead_among([leader, runner_up]) == pytest.approx(beta, abs=1e-4)
+    assert lead_among([leader, runner_up, *others]) <= beta + 1e-4
+
+
+def test_the_chance_to_beat_all_is_that_of_simulated_shares() -> None:
+    rng = Random(0)
+    votes = [5, 3, 2, 0]
+    wins = 0
+    for _ in range(20_000):
+        shares = [rng.gammavariate(cast + 1, 1) for cast in votes]
+        wins += shares[0] == max(shares)
+    assert lead_among(votes) == pytest.approx(wins / 20_000, abs=0.015)
+    assert lead_among([0, 0, 0, 0]) == pytest.approx(0.25, abs=1e-4)
+
+
+def test_dirichlet_stops_no_earlier_and_later_where_many_answers_are_about() -> None:
+    texts = ["a", "b", "c", "d", "a", "a", "a", *["a"] * 30]
+    read = {}
+    for posterior in ("beta", "dirichlet"):
+        fed = Fed(candidates(*texts))
+        op = Vote.model_validate({"stop_at": 0.95, "posterior": posterior})
+        assert vote(op, fed) is not None
+        read[posterior] = fed.read
+    assert read["beta"] < read["dirichlet"] < len(texts)
+
+
+PRUNING = Vote(weight="lp", scale="softmax", prune=True, distinct=True)
+
+
+def test_improbable_texts_are_pruned_before_the_vote() -> None:
+    given = candidates("a", "b", "c", "d", "e", "f", lp=[-5.0, -5.2, -5.4, -40.0, -41.0, -43.0])
+    ctx = Fake(answer=EXACT)
+    winner = vote(PRUNING, given, ctx)
+    assert winner is not None
+    assert winner.notes["pruned"] == 3
+    assert told(ctx)["pruned"] == 3
+    assert len(winner.notes["votes"]) == 3  # type: ignore[arg-type]
+
+
+@given(st.lists(st.integers(-2000, 0).map(float), min_size=2, max_size=20))
+@settings(deadline=None, max_examples=60)
+def test_the_most_probable_text_is_never_pruned(logprobs: list[float]) -> None:
+    names = [f"t{i}" for i in range(len(logprobs))]
+    winner = vote(PRUNING, candidates(*names, lp=logprobs))
+    assert winner is not None
+    assert winner.scores["lp"] == max(logprobs)
+    shifted = [one - 3000 for one in logprobs]
+    other = vote(PRUNING, candidates(*names, lp=shifted))
+    assert other is not None
+    assert other.notes["pruned"] == pytest.approx(winner.notes["pruned"], abs=1)
+
+
+def test_without_probabilities_answers_are_counted() -> None:
+    winner = vote(PRUNING, candidates("a", "b", "b"))
+    assert winner is not None
+    assert winner.text == "b"
+    assert winner.notes["fallback"] == "nothing voted"
+
+
+def call(name: str, **arguments: Json) -> str:
+    return json.dumps({"name": name, "arguments": arguments})
+
+
+def structured(op: Vote, *texts: str) -> Candidate | None:
+    kind = answer_kind("json")
+    given = [replace(one, answer=kind.read(one.text)) for one in candidates(*texts)]
+    return vote(op, given, Fake(answer=kind))
+
+
+def test_a_call_is_voted_name_first_then_each_argument_among_those_who_agree() -> None:
+    winner = structured(
+        Vote(parts=("name",)),
+        call("search", query="cats", limit=5),
+        call("search", query="dogs", limit=3),
+        call("search", query="cats", limit=3),
+        call("open", query="dogs", limit=9),
+        call("open", query="dogs", limit=9),
+    )
+    assert winner is not None
+    # Whole answers would elect `open`, which two give; `dogs` and 9 have the most votes overall.
+    assert json.loads(winner.text) == {"name": "search", "arguments": {"query": "cats", "limit": 3}}
+    assert winner.origin.key == "drafts[2]"
+    assert winner.scores["vote"] == 0.6
+    assert ["arguments.query", "'cats'", pytest.approx(2 / 3)] in winner.notes["votes"]  # type: ignore[operator]
+
+
+def test_what_nobody_said_whole_may_be_elected() -> None:
+    winner = structured(
+        Vote(parts=()), '{"a": 1, "b": 1}', '{"a": 1, "b": 2}', '{"a": 2, "b": 2, "c": 0}'
+    )
+    assert winner is not None
+    assert json.loads(winner.text) == {"a": 1, "b": 2}
+    assert winner.origin.step == "drafts"
+    made = structured(Vote(parts=()), '{"a": 1, "b": 1}', '{"a": 1, "c": 2}', '{"b": 1, "c": 2}')
+    assert made is not None
+    assert json.loads(made.text) == {"a": 1, "b": 1, "c": 2}
+    assert (made.origin.step, len(made.origin.parents)) == ("here", 3)
+
+
+def test_arrays_are_voted_on_by_length_and_then_item_by_item() -> None:
+    winner = structured(Vote(parts=()), "[1, 2, 3]", "[1, 2]", "[1, 4]", "[7, 4]")
+    assert winner is not None
+    assert json.loads(winner.text) == [1, 4]
+
+
+@given(st.lists(st.sampled_from(["1", "2", "[1]", '{"a":1}', '"x"']), min_size=2, max_size=9))
+def test_a_majority_for_one_whole_answer_elects_it(texts: list[str]) -> None:
+    kind = answer_kind("exact")
+    given = [replace(one, answer=kind.read(one.text)) for one in candidates(*texts)]
+    winner = vote(Vote(parts=()), given, Fake(answer=kind))
+    text, count = Counter(texts).most_common(1)[0]
+    assert winner is not None
+    if 2 * count > len(texts):
+        assert winner.answer == kind.read(text)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"prune": True},
+        {"prune": True, "weight": "w"},
+        {"parts": [], "stop_at": "exact"},
+        {"posterior": "dirichlet"},
+        {"posterior": "dirichlet", "stop_at": "exact"},
+    ],
+)
+def test_refuses_forms_that_do_not_go_together(wrong: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        Vote.model_validate(wrong)

@@ -4,11 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import shutil
-import socket
-import subprocess
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
@@ -21,55 +16,12 @@ from polyarch.compiler.values import Json, Usage
 from polyarch.runtime.ledger import Reservation
 from polyarch.search.account import Account
 from polyarch.search.database import Database, database
+from polyarch.search.guard import Answer
 from polyarch.search.mark import Mark
 from polyarch.search.record import Amounts, Limits, Record
 from polyarch.search.trial import Trial
 
 FACTS: dict[str, Json] = {"space": "s"}
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[str]:
-    """The URL of a server of its own."""
-    made = shutil.which("pg_ctl"), shutil.which("initdb")
-    if None in made:
-        pytest.skip("no Postgres here: install Debian's package postgresql")
-    # Not within pytest's own folder, into which no other user may look.
-    folder = Path(tempfile.mkdtemp(prefix="polyarch-postgres-"))
-    port = _free_port()
-    as_user = ["runuser", "-u", "postgres", "--"] if os.getuid() == 0 else []
-    if as_user:
-        shutil.chown(folder, "postgres")
-    options = f"-h 127.0.0.1 -p {port} -k {folder}"
-    try:
-        subprocess.run(
-            [*as_user, "initdb", "-A", "trust", "-U", "postgres", "-D", f"{folder}/data"],
-            check=True,
-            capture_output=True,
-        )
-        start = ["pg_ctl", "-D", f"{folder}/data", "-l", f"{folder}/log", "-o", options, "-w"]
-        subprocess.run([*as_user, *start, "start"], check=True, capture_output=True)
-    except (OSError, subprocess.CalledProcessError) as error:
-        pytest.skip(f"Postgres does not start here: {error}")
-    yield f"postgresql://postgres@127.0.0.1:{port}/postgres"
-    stop = ["pg_ctl", "-D", f"{folder}/data", "-m", "immediate", "stop"]
-    subprocess.run([*as_user, *stop], check=True, capture_output=True)
-    shutil.rmtree(folder)
-
-
-def _free_port() -> int:
-    with socket.socket() as made:
-        made.bind(("127.0.0.1", 0))
-        port: int = made.getsockname()[1]
-        return port
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def where(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "sqlite":
-        return str(tmp_path / "study.db")
-    url: str = request.getfixturevalue("postgres")
-    return url
 
 
 Records = Callable[..., Record]
@@ -185,3 +137,30 @@ def test_marks_come_back_as_they_were() -> None:
     trial = Trial(3, {"a": 1, "b": 0.5}, marks)
     assert Trial.marks_of(trial.record()) == marks
     assert json.loads(trial.key) == trial.choice
+
+
+def test_a_line_of_a_journal_that_was_cut_off_never_was(tmp_path: Path) -> None:
+    where = tmp_path / "study.journal"
+    one = Record(database(f"journal:{where}"), "s", FACTS)
+    whole = where.read_bytes()
+    with where.open("ab") as file:
+        file.write(b'[["DELETE FROM polyarch_tr')
+    other = Record(database(f"journal:{where}"), "s", FACTS)
+    told = one.claim({"n": 1})
+    assert told is not None
+    assert [trial.key for trial in other.news()] == [told.key]
+    assert where.read_bytes().startswith(whole)
+    assert b"DELETE" not in where.read_bytes()
+    one.close()
+    other.close()
+
+
+def test_the_guard_s_answers_are_counted_over_all_who_ask(record: Records) -> None:
+    one, other = record("guarded"), record("guarded")
+    fitted, plain = (lambda: Answer(0.5, True)), (lambda: Answer(0.7, False))
+    assert one.answered("a", fitted, 2) == Answer(0.5, True)
+    assert other.answered("a", plain, 2) == Answer(0.5, True)
+    assert other.answered("b", fitted, 2) == Answer(0.5, True)
+    assert one.answered("c", fitted, 2) is None
+    assert one.answered("d", plain, 2) == Answer(0.7, False)
+    assert other.told() == 2

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import sqlite3
-import subprocess
-import sys
 import time
 from pathlib import Path
+from statistics import mean
 
 import pytest
-from searched import SPACE, VOTES, Counting, asked, said, search
+from searched import SPACE, VOTES, Counting, asked, said, search, voted
 
 from polyarch.backends.base import Draw, Request
 from polyarch.backends.scripted import Script
 from polyarch.compiler.answers import Answer
 from polyarch.compiler.errors import InputError, PlanRefused, Unreachable
-from polyarch.evaluation.data import Dataset, Item
+from polyarch.evaluation.data import Dataset, Item, dataset
 from polyarch.evaluation.metrics import Score
 from polyarch.evaluation.metrics.numeric import Numeric
+from polyarch.runtime.session import Session
+from polyarch.search.aim import Aim
+from polyarch.search.found import Found
 from polyarch.search.questions import questions
 from polyarch.search.record import Limits
-
-ROOT = Path(__file__).parent.parent.parent
 
 
 @pytest.mark.parametrize("workers", [1, 4])
@@ -35,26 +32,15 @@ def test_no_draw_is_paid_for_twice(tmp_path: Path, workers: int) -> None:
     assert found.best.choice["steps.drafts.temperature"] == 0
 
 
-def test_all_trials_are_compared_on_the_same_draws(tmp_path: Path) -> None:
-    found = search(tmp_path, Counting().backend, seed=4)
+@pytest.mark.parametrize("workers", [1, 4])
+def test_all_trials_are_compared_on_the_same_draws(tmp_path: Path, workers: int) -> None:
+    found = search(tmp_path, Counting().backend, seed=4, workers=workers)
     for trial in found.trials:
         n = (3, 2, 5)[int(trial.choice["steps.drafts.n"])]
         warm = (0.5, 0.9)[int(trial.choice["steps.drafts.temperature"])]
         for item, mark in zip(asked().dev, trial.marks, strict=False):
             assert mark.calls == n
-            assert mark.score == _voted(item, warm, n)
-
-
-def _voted(item: Item, warm: float, n: int) -> float:
-    from random import Random
-
-    counts: dict[int, int] = {}
-    for number in range(n):
-        dice = Random(f"{item.question} {warm} {number}").random()
-        right = dice < (0.7 if warm < 0.7 else 0.5)
-        answer = int(item.reference) + (0 if right else 1 + int(dice * 10))
-        counts[answer] = counts.get(answer, 0) + 1
-    return float(max(counts, key=lambda one: counts[one]) == int(item.reference))
+            assert mark.score == voted(item, warm, n)
 
 
 @pytest.mark.parametrize("workers", [1, 4])
@@ -104,10 +90,12 @@ def test_what_a_question_may_cost_holds_for_the_winner(tmp_path: Path) -> None:
 
 
 class Raising(Numeric):
-    """Cannot score one item."""
+    """Cannot score one item, or any."""
+
+    only: str = ""
 
     async def score(self, item: Item, answer: Answer | None, text: str) -> Score:
-        if item.id == asked().dev[0].id:
+        if item.id == (self.only or item.id):
             raise ValueError("a broken reference")
         return await super().score(item, answer, text)
 
@@ -120,9 +108,10 @@ def test_an_item_that_the_metric_cannot_score_counts_for_nobody(tmp_path: Path) 
     from polyarch.search.search import search_space
     from polyarch.search.wanted import Wanted
 
-    wanted = Wanted(tmp_path, trials=3)
+    wanted, metric = Wanted(tmp_path, trials=3), Raising()
+    object.__setattr__(metric, "only", asked().dev[0].id)
     found = asyncio.run(
-        search_space(space(), asked(), wanted, metric=Raising(), backends={"m": Counting().backend})
+        search_space(space(), asked(), wanted, metric=metric, backends={"m": Counting().backend})
     )
     for trial in found.trials:
         assert trial.marks[0].score is None
@@ -160,8 +149,6 @@ def test_a_study_of_another_space_in_the_same_folder_is_refused(tmp_path: Path) 
 
 
 def test_two_objectives_give_a_front(tmp_path: Path) -> None:
-    from polyarch.search.aim import Aim
-
     found = search(tmp_path, Counting().backend, aims=(Aim(), Aim(least="calls")))
     costs = [trial.cost("calls") for trial in found.front]
     assert min(costs) == 2
@@ -179,48 +166,110 @@ def test_a_step_that_is_worth_nothing_is_dropped(tmp_path: Path) -> None:
     assert found.test[0].score.estimate == 1.0
 
 
-SCRIPT = """
-import sys
-import polyarch
-found = polyarch.search("pipelines/open/quickstart.yaml", "embedded:60", calls=1500, trials=8,
-                        at_most={"calls": 8}, workers=int(sys.argv[2]), out=sys.argv[1], seed=2)
-print(found.calls)
-"""
-
-
-@pytest.mark.parametrize("workers", [4])
-def test_killed_and_taken_up_again_the_budget_holds(tmp_path: Path, workers: int) -> None:
-    command = [sys.executable, "-c", SCRIPT, str(tmp_path / "out"), str(workers)]
-    env = {**os.environ, "PYTHONPATH": str(ROOT)}
-    killed = subprocess.Popen(command, cwd=ROOT, env=env)
-    bank = tmp_path / "out" / "bank.db"
-    deadline = time.monotonic() + 120
-    while _replies(bank) < 40 and time.monotonic() < deadline:
-        time.sleep(0.05)
-    killed.send_signal(signal.SIGKILL)
-    killed.wait()
-    there = _replies(bank)
-    assert there >= 40
-    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=True)
-    assert there < _replies(bank) <= int(done.stdout) <= 1500
-
-
-def _replies(bank: Path) -> int:
-    if not bank.exists():
-        return 0
-    try:
-        db = sqlite3.connect(f"file:{bank}?mode=ro", uri=True)
-        try:
-            (count,) = db.execute("SELECT count(*) FROM replies").fetchone()
-        finally:
-            db.close()
-    except sqlite3.OperationalError:
-        return 0
-    return int(count)
-
-
 def test_a_space_that_has_one_point_is_tried_and_reported(tmp_path: Path) -> None:
     text = SPACE.replace("{choose: [3, 1, 5]}", "3").replace("{choose: [0.5, 0.9]}", "0.5") % ""
     found = search(tmp_path, Counting().backend, text=text, trials=None)
     assert len(found.trials) == 1
     assert found.why == "no point is left to try"
+
+
+def test_a_metric_that_can_score_nothing_is_told_as_that(tmp_path: Path) -> None:
+    import asyncio
+
+    from searched import space
+
+    from polyarch.search.search import search_space
+    from polyarch.search.wanted import Wanted
+
+    made = search_space(
+        space(),
+        asked(),
+        Wanted(tmp_path, trials=2),
+        metric=Raising(),
+        backends={"m": Counting().backend},
+    )
+    with pytest.raises(InputError, match=r"not one of 32 answers could be scored.*a broken"):
+        asyncio.run(made)
+
+
+def test_a_search_that_is_stopped_gives_the_best_so_far(tmp_path: Path) -> None:
+    import asyncio
+
+    from searched import space
+
+    from polyarch.search.search import Work, search_space
+    from polyarch.search.trial import Trial
+    from polyarch.search.wanted import Wanted
+
+    async def main() -> Found:
+        def watch(trial: Trial, work: Work) -> None:
+            if sum(one.state == "done" for one in work.history) == 3:
+                searching.cancel()
+
+        wanted = Wanted(tmp_path, strategy="random")
+        given = (space(), asked(), wanted)
+        backends = {"m": Counting().backend}
+        searching = asyncio.ensure_future(search_space(*given, watch=watch, backends=backends))
+        return await searching
+
+    found = asyncio.run(main())
+    assert found.why == "stopped"
+    assert found.best.value(Aim()) == max(t.value(Aim()) for t in found.trials if t.state == "done")
+    assert found.text.startswith("# small, with")
+    assert found.test == ()
+
+
+def test_a_guard_holds_questions_back_and_says_how_good_the_winner_is(tmp_path: Path) -> None:
+    given = questions(dataset("numbers", asked().dev + asked().test), guard=True)
+    assert not {i.id for i in given.dev} & {i.id for i in given.held}
+    assert {i.id for i in given.dev + given.held} == {i.id for i in asked().dev}
+    found = search(tmp_path, Counting().backend, given=given, guard=True)
+    assert all(len(trial.marks) <= len(given.dev) for trial in found.trials)
+    assert found.guarded is not None
+    assert found.guarded.questions == len(given.held)
+    n = (3, 2, 5)[int(found.choice["steps.drafts.n"])]
+    held = mean(voted(item, 0.5, n) for item in given.held)
+    dev = found.dev.estimate
+    if found.guarded.fitted:
+        assert found.guarded.value == pytest.approx(held, abs=0.1)
+    else:
+        assert found.guarded.value == dev == pytest.approx(held, abs=1.5 / len(given.held) ** 0.5)
+    assert len(found.test[0].marks) == len(given.test)
+    with pytest.raises(InputError, match="one of another guard"):
+        search(tmp_path, Counting().backend, given=given)
+
+
+def test_what_a_judge_said_is_not_asked_again(tmp_path: Path) -> None:
+    """Points whose answers are the same texts are judged once, and the judge is charged."""
+    import asyncio
+
+    from searched import space
+
+    from polyarch.evaluation.metrics.judged import Judged
+    from polyarch.search.search import search_space
+    from polyarch.search.wanted import Wanted
+
+    judging = Counting(lambda request, draw: "Answer: tie")
+    metric = Judged(judge="scripted/judge")
+
+    def right(request: Request, draw: Draw) -> str:
+        return f"answer: {request.purpose.question.split()[-1]}"
+
+    model = Counting(right)
+    wanted = Wanted(tmp_path, trials=4, test=0)
+    from polyarch.evaluation.metrics import judged
+
+    def opened(*given: object, **named: object) -> Session:
+        return Session(*given, **named, backends={"judge": judging.backend})  # type: ignore[arg-type]
+
+    patch = pytest.MonkeyPatch()
+    patch.setattr(judged, "Session", opened)
+    with patch.context():
+        made = search_space(space(), asked(), wanted, metric=metric, backends={"m": model.backend})
+        found = asyncio.run(made)
+    patch.undo()
+    scored = sum(len(trial.marks) for trial in found.trials)
+    answered = max(len(trial.marks) for trial in found.trials)
+    assert scored > answered
+    assert len(judging.drawn) == len(set(judging.drawn)) == 2 * answered
+    assert found.calls == len(model.drawn) + len(judging.drawn)

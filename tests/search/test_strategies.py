@@ -10,8 +10,6 @@ from typing import Any
 
 import pytest
 
-from polyarch.backends.base import Draw, Request
-from polyarch.backends.scripted import Scripted
 from polyarch.compiler.errors import InputError, MissingPackage
 from polyarch.compiler.space import Choice, Hole
 from polyarch.search.aim import Aim
@@ -111,19 +109,6 @@ def test_equal_seeds_give_equal_searches(name: str) -> None:
 def test_the_grid_goes_through_every_point_once() -> None:
     history = searched("grid", 0, trials=100)
     assert len(history) == len(list(Small().points())) == 68
-
-
-def test_a_model_proposes_and_nonsense_is_a_random_point() -> None:
-    said = ['It helps. {"a": 1, "b": 5, "c": 1, "d": 2}', "no idea", '{"a": 9, "b": 1, "c": 0}']
-
-    def reply(request: Request, draw: Draw) -> str:
-        assert "- d: 0 = 0, 1 = 1, 2 = 2 (only where c is 1)" in request.messages[-1].text
-        return said.pop(0)
-
-    history = searched("agent", 1, trials=4, model="scripted/x", backend=Scripted(reply))
-    assert [t.choice for t in history][1] == {"a": 1, "b": 5, "c": 1, "d": 2}
-    assert len(history) == 4
-    assert said == []
 
 
 def test_what_no_strategy_knows_is_told() -> None:

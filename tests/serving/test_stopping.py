@@ -13,9 +13,11 @@ from served import MODEL, served
 
 from polyarch.backends.scripted import info, open_backend
 from polyarch.cli import cli
-from polyarch.server.app import app
+from polyarch.server.app import Limits, app
 from polyarch.server.keys import Keys
-from polyarch.server.served import ServedModel
+from polyarch.server.listen import bound
+from polyarch.server.metrics import Metrics
+from polyarch.server.models.served import ServedModel
 
 SLOW = '{"replies": [{"texts": ["4"], "cycle": true, "latency": 1.0}]}'
 BODY = {"model": "scripted/x", "messages": [{"role": "user", "content": "2 + 2?"}]}
@@ -77,8 +79,8 @@ async def test_limits() -> None:
             url = f"{server.url}/chat/completions"
             tasks = [asyncio.create_task(client.post(url, json=BODY)) for _ in range(3)]
             replies = await asyncio.gather(*tasks)
-        assert sorted(reply.status_code for reply in replies) == [200, 200, 503]
-        (busy,) = [reply for reply in replies if reply.status_code == 503]
+        assert sorted(reply.status_code for reply in replies) == [200, 200, 429]
+        (busy,) = [reply for reply in replies if reply.status_code == 429]
         assert busy.headers["Retry-After"] == "1"
         assert busy.json()["error"]["code"] == "overloaded"
         assert server.metrics()['polyarch_requests_totaloutcome="200"'] == 2
@@ -98,8 +100,9 @@ async def test_limits() -> None:
 )
 def test_failures_of_the_model(fault: str, status: int, code: str | None) -> None:
     rules = {"replies": [{"texts": ["4"], "fault": fault}]}
-    model = ServedModel("scripted/x", info("x", rules), open_backend("x", rules))
-    made = app(model, Keys(), running=4, waiting=4)
+    metrics = Metrics()
+    model = ServedModel("scripted/x", info("x", rules), open_backend("x", rules), metrics)
+    made = app(model, Keys(), metrics, Limits(4, 4))
 
     async def ask() -> httpx.Response:
         transport = httpx.ASGITransport(app=made)
@@ -137,3 +140,9 @@ def test_a_port_that_is_taken() -> None:
         port = str(taken.getsockname()[1])
         done = CliRunner().invoke(cli, ["serve-model", MODEL, "--port", port])
     assert (done.exit_code, "cannot listen at 127.0.0.1" in done.stderr) == (1, True)
+
+
+def test_replies_are_sent_at_once() -> None:
+    with bound("127.0.0.1", 0) as listening:
+        # What asyncio looks at before it sets TCP_NODELAY.
+        assert listening.proto == socket.IPPROTO_TCP

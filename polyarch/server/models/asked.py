@@ -5,58 +5,41 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from secrets import randbits
-from typing import Any, TypeVar
+from typing import Any
 
-from pydantic import ValidationError
+from ...backends.base import Draw, ModelInfo, Request
+from ...compiler.errors import NoSuchModel
+from ...compiler.values import Message, Purpose, Tool
+from ..messages import last_said, messages
+from ..read import Unreadable, read
+from ..shape import Shape, shape
+from .bodies import ChatBody, ModelBody, TextBody
 
-from ..backends.base import Draw, ModelInfo, Request
-from ..compiler.errors import BadRequest, NoSuchModel
-from ..compiler.names import nearest
-from ..compiler.values import Content, Image, Message, Purpose, Tool, ToolCall
-from .bodies import Body, ChatBody, MessageBody, TextBody
-
-__all__ = ["Asked", "Unreadable", "chat", "text"]
-
-BodyT = TypeVar("BodyT", bound=Body)
+__all__ = ["Asked", "chat", "text"]
 
 _TEXT_TOKENS = 16
 """The bound on a text completion that names none, as the API has it."""
-
-
-class Unreadable(BadRequest):
-    """A body that cannot be read. `param` is the field at fault."""
-
-    def __init__(self, message: str, param: str | None = None) -> None:
-        self.param = param
-        super().__init__(message)
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
     """A request, and the shape in which its reply is wanted."""
 
-    name: str
-    """The model, as the client calls it."""
     request: Request
-    chat: bool
-    stream: bool
-    usage: bool
-    """Whether a stream ends with what was spent."""
-    continuous: bool
-    """Whether every chunk says what its draw has spent so far."""
+    shape: Shape
 
 
 def chat(raw: bytes, info_of: Callable[[str], ModelInfo | None]) -> Asked:
     """Read the body of a chat completion. Raises `Unreadable`, `NoSuchModel`."""
-    body = _read(ChatBody, raw)
+    body = read(ChatBody, raw)
     info = _info(body, info_of)
-    messages = [_message(turn, place) for place, turn in enumerate(body.messages)]
+    turns = messages(body.messages)
     prefix = ""
     if body.continue_final_message:
         if body.add_generation_prompt:
             raise Unreadable("continue_final_message and add_generation_prompt exclude each other")
-        last = messages.pop()
-        if last.role != "assistant" or not last.text or not messages:
+        last = turns.pop()
+        if last.role != "assistant" or not last.text or not turns:
             raise Unreadable("the last message is no assistant's text to continue", "messages")
         prefix = last.text
     logprobs = (body.top_logprobs or 0) if body.logprobs else None
@@ -65,8 +48,8 @@ def chat(raw: bytes, info_of: Callable[[str], ModelInfo | None]) -> Asked:
     return _asked(
         body,
         info,
-        messages=tuple(messages),
-        purpose=_purpose(body, _question(messages)),
+        messages=tuple(turns),
+        purpose=_purpose(body, last_said(turns)),
         prefix=prefix,
         logprobs=logprobs,
         max_tokens=body.max_completion_tokens or body.max_tokens or info.max_tokens,
@@ -76,7 +59,7 @@ def chat(raw: bytes, info_of: Callable[[str], ModelInfo | None]) -> Asked:
 
 def text(raw: bytes, info_of: Callable[[str], ModelInfo | None]) -> Asked:
     """Read the body of a text completion. Raises `Unreadable`, `NoSuchModel`."""
-    body = _read(TextBody, raw)
+    body = read(TextBody, raw)
     info = _info(body, info_of)
     prompt = body.prompt if isinstance(body.prompt, str) else body.prompt[0]
     prefix = body.polyarch.prefix if body.polyarch is not None else ""
@@ -97,31 +80,14 @@ def text(raw: bytes, info_of: Callable[[str], ModelInfo | None]) -> Asked:
     )
 
 
-def _read(shape: type[BodyT], raw: bytes) -> BodyT:
-    try:
-        return shape.model_validate_json(raw)
-    except ValidationError as error:
-        problems = error.errors(include_url=False, include_input=False)
-    # What is missing may only be misspelt.
-    problem = next((p for p in problems if p["type"] == "extra_forbidden"), problems[0])
-    place = ".".join(map(str, problem["loc"]))
-    if problem["type"] == "extra_forbidden":
-        hint = nearest(place, shape.model_fields)
-        raise Unreadable(f"unknown field {place!r}; {hint}".rstrip("; "), place)
-    raise Unreadable(f"{place}: {problem['msg']}".removeprefix(": "), place or None)
-
-
-def _info(body: Body, info_of: Callable[[str], ModelInfo | None]) -> ModelInfo:
+def _info(body: ModelBody, info_of: Callable[[str], ModelInfo | None]) -> ModelInfo:
     info = info_of(body.model)
     if info is None:
         raise NoSuchModel(f"the model {body.model!r} does not exist; /v1/models lists those served")
     return info
 
 
-def _asked(body: Body, info: ModelInfo, *, max_tokens: int, **fields: Any) -> Asked:
-    options = body.stream_options
-    if options is not None and not body.stream:
-        raise Unreadable("stream_options need stream: true", "stream_options")
+def _asked(body: ModelBody, info: ModelInfo, *, max_tokens: int, **fields: Any) -> Asked:
     request = Request(
         model=body.model,
         draws=_draws(body, info),
@@ -136,21 +102,14 @@ def _asked(body: Body, info: ModelInfo, *, max_tokens: int, **fields: Any) -> As
         **_guided(body),
         **fields,
     )
-    return Asked(
-        name=body.model,
-        request=request,
-        chat=isinstance(body, ChatBody),
-        stream=bool(body.stream),
-        usage=bool(options and options.include_usage),
-        continuous=bool(options and options.continuous_usage_stats),
-    )
+    return Asked(request, shape(body, chat=isinstance(body, ChatBody)))
 
 
 def _or(given: float | None, otherwise: float) -> float:
     return otherwise if given is None else given
 
 
-def _draws(body: Body, info: ModelInfo) -> tuple[Draw, ...]:
+def _draws(body: ModelBody, info: ModelInfo) -> tuple[Draw, ...]:
     """Draw k has the seed and k, as vLLM has it."""
     count = body.n or 1
     if count > info.max_draws:
@@ -159,45 +118,13 @@ def _draws(body: Body, info: ModelInfo) -> tuple[Draw, ...]:
     return tuple(Draw(k, k, seed + k) for k in range(count))
 
 
-def _purpose(body: Body, question: str) -> Purpose:
+def _purpose(body: ModelBody, question: str) -> Purpose:
     told = body.polyarch
     return (
         Purpose("solve", question)
         if told is None
         else Purpose(told.role, told.question, told.shown)
     )
-
-
-def _question(messages: list[Message]) -> str:
-    """The last thing that the user said."""
-    said = [message.text for message in messages if message.role == "user"]
-    if not said:
-        raise Unreadable("the chat holds no user message", "messages")
-    return said[-1]
-
-
-def _message(turn: MessageBody, place: int) -> Message:
-    role = "system" if turn.role == "developer" else turn.role
-    if turn.content is None and not turn.tool_calls:
-        raise Unreadable(f"message {place} has no content", f"messages.{place}.content")
-    if (role == "tool") != bool(turn.tool_call_id):
-        raise Unreadable(f"message {place}: a tool's message, and no other, has a tool_call_id")
-    calls = tuple(
-        ToolCall(call.id, call.function.name, call.function.arguments)
-        for call in turn.tool_calls or ()
-    )
-    return Message(role, _content(turn), calls, turn.tool_call_id or "")
-
-
-def _content(turn: MessageBody) -> Content:
-    if turn.content is None or isinstance(turn.content, str):
-        return turn.content or ""
-    parts = [
-        part.text if part.type == "text" else Image(part.image_url.url) for part in turn.content
-    ]
-    if all(isinstance(part, str) for part in parts):
-        return "".join(part for part in parts if isinstance(part, str))
-    return tuple(parts)
 
 
 def _tools(body: ChatBody) -> tuple[Tool, ...]:
@@ -209,7 +136,7 @@ def _tools(body: ChatBody) -> tuple[Tool, ...]:
     )
 
 
-def _guided(body: Body) -> Mapping[str, Any]:
+def _guided(body: ModelBody) -> Mapping[str, Any]:
     """What the reply must meet; the model refuses what it does not offer."""
     found: dict[str, Any] = {}
     form, outputs = body.response_format, body.structured_outputs

@@ -1,0 +1,1 @@
+"""Pipelines behind an endpoint, each a model to its clients."""

@@ -1,0 +1,1 @@
+"""Finding the settings with which a model is fastest on this machine."""
