@@ -1,6 +1,6 @@
 """Regret of search strategies on recorded outputs, against the model calls that they pay for.
 
-    python benchmarks/search.py RECORDINGS [--seeds 20] [--only frugal,gp]
+    python benchmarks/search.py RECORDINGS [--seeds 20] [--only frugal,gp] [--halves] [--page PAGE]
 
 Two spaces small enough to enumerate, so that the best point is known:
 
@@ -10,10 +10,14 @@ Two spaces small enough to enumerate, so that the best point is known:
   points; the value is the share right less 0.001 for each call.
 
 Points are chosen by the items of `dev`, and regret is that on those of `test`: how much better the
-best point is there than the one chosen. `all of dev` is what choosing by all points and all
-questions of `dev` gives, so nothing can be expected to be better. Strategies other than `frugal`
-work as they were published: every trial asks all questions and pays for them. `frugal` races over
-the same questions and pays for a draw once.
+best point is there than the one chosen. Which point is best on `test` is luck in part; so `all of
+dev` is told as well, what choosing by all points and all questions of `dev` comes to, and the
+regret on `dev` itself, where the best point can be found. `--halves` divides the items anew at
+random for each seed instead of by the fixed rule, which takes the luck of one division out.
+
+Strategies by their own names work as they were published: every trial asks all questions and pays
+for them, and the best mean is chosen. `+ bank` pays for a draw once; `+ race` asks few questions
+first, as the engine does, and chooses by what all trials tell of one another. `frugal` has both.
 """
 
 from __future__ import annotations
@@ -24,17 +28,17 @@ import gzip
 import itertools
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from random import Random
+from time import process_time
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from polyarch.compiler.errors import BudgetExhausted
 from polyarch.compiler.space import Choice, Hole
 from polyarch.search.aim import Aim
 from polyarch.search.database import database
@@ -48,8 +52,21 @@ from polyarch.search.record import Record
 from polyarch.search.strategy import Setting, strategy
 from polyarch.search.trial import Trial
 
-PLAIN = ("random", "grid", "greedy", "gp", "tpe", "nsga2")
 OURS = "frugal"
+CONTESTANTS = (
+    "random",
+    "grid",
+    "greedy",
+    "gp",
+    "tpe",
+    "nsga2",
+    "random + bank",
+    "gp + bank",
+    "random + bank + race",
+    "gp + bank + race",
+    OURS,
+)
+BUDGETS = tuple(int(round(10 ** (k / 4))) for k in range(8, 23))
 MODELS = (
     "Meta-Llama-3-70B-Instruct",
     "gemma-2-27b-it",
@@ -71,6 +88,10 @@ METHODS = ("first", "most tests", "cluster", "dual", "dual, root")
 Table = NDArray[np.float32]
 
 
+Needs = tuple[NDArray[np.float32], NDArray[np.float32]]
+"""Of a point: how many draws of each kind every item needs, and how many are planned."""
+
+
 @dataclass(frozen=True)
 class Task:
     """A space with the score and the calls of every point on every item."""
@@ -79,7 +100,7 @@ class Task:
     holes: tuple[Hole, ...]
     scores: Table
     calls: Table
-    draws: Mapping[str, Any]
+    needs: Callable[[int], Needs]
     dev: NDArray[np.int64]
     test: NDArray[np.int64]
     price: float
@@ -101,7 +122,9 @@ class Points:
 
     @property
     def first(self) -> Choice:
-        return next(self.points())
+        """All models vote; or the first program as it comes."""
+        models = {hole.name: 1 for hole in self.holes[:-1]}
+        return {**models, self.holes[-1].name: 0} if self._subset else next(self.points())
 
     @property
     def size(self) -> int:
@@ -134,34 +157,31 @@ class Points:
 class Tables:
     """Looks marks up, and counts the calls that are paid for: each draw once, or every time."""
 
-    def __init__(self, task: Task, order: Sequence[int], budget: int, *, bank: bool) -> None:
+    def __init__(self, task: Task, order: NDArray[np.int64], *, bank: bool) -> None:
         self.paid = 0
         self._task = task
-        self._order = list(order)
-        self._budget = budget
+        self._order = order
         self._bank = bank
-        self._there: set[tuple[int, str, int]] = set()
+        self._there: NDArray[np.float32] | None = None
 
     def prepare(self, text: str, plan: object) -> Prepared:
         raise NotImplementedError
 
     async def ask(self, prepared: Prepared, places: Sequence[int]) -> list[Mark]:
-        row, marks = int(prepared.text), []
-        for place in places:
-            item = self._order[place]
-            calls = int(self._task.calls[row, item])
-            new = self._new(row, item) if self._bank else calls
-            if self.paid + new > self._budget:
-                raise BudgetExhausted("the budget is spent")
-            self.paid += new
-            marks.append(Mark(float(self._task.scores[row, item]), calls, paid=new))
-        return marks
+        row, items = int(prepared.text), self._order[list(places)]
+        calls = self._task.calls[row, items]
+        new = self._new(row, items) if self._bank else calls
+        self.paid += int(new.sum())
+        told = zip(self._task.scores[row, items], calls, new, strict=True)
+        return [Mark(float(score), int(own), paid=int(fresh)) for score, own, fresh in told]
 
-    def _new(self, row: int, item: int) -> int:
-        draws = {(item, kind, n) for kind, n in self._task.draws["of"](row, item)}
-        new = draws - self._there
-        self._there |= new
-        return len(new)
+    def _new(self, row: int, items: NDArray[np.int64]) -> NDArray[np.float32]:
+        wanted, _ = self._task.needs(row)
+        if self._there is None:
+            self._there = np.zeros_like(wanted)
+        fresh = np.maximum(0, wanted[items] - self._there[items])
+        self._there[items] += fresh
+        return fresh.sum(axis=1)
 
 
 def rows(path: Path) -> Iterator[Mapping[str, Any]]:
@@ -206,12 +226,17 @@ def zeroeval(folder: Path) -> Task:
             scores[row] = np.where(agree, right[members[0]], scores[row])
             calls[row] = np.where(agree, 2, calls[row])
 
-    def draws(row: int, item: int) -> Iterator[tuple[str, int]]:
-        bits = [row >> (len(holes) - 1 - place) & 1 for place in range(len(MODELS))]
-        members = [place for place, bit in enumerate(bits) if bit]
-        yield from (("model", member) for member in members[: int(calls[row, item])])
+    def needs(row: int) -> Needs:
+        bits = np.array([row >> (len(holes) - 1 - place) & 1 for place in range(len(holes))])
+        wanted = np.tile(bits[:-1].astype(np.float32), (len(ids), 1))
+        members = np.flatnonzero(bits[:-1])
+        planned = wanted[0].copy()
+        if bits[-1] and len(members) > 2:
+            wanted[np.ix_(calls[row] == 2, members[2:])] = 0
+            planned[members[2:]] = 0.5
+        return wanted, planned
 
-    return Task(folder.name, holes, scores, calls, {"of": draws}, *split(ids), 0.002)
+    return Task(folder.name, holes, scores, calls, needs, *split(ids), 0.002)
 
 
 def codet(folder: Path) -> Task:
@@ -250,13 +275,13 @@ def codet(folder: Path) -> Task:
                 _chosen(passed[:programs], wrote[:tests], method, values[3], values[4])
             ]
 
-    def draws(row: int, item: int) -> Iterator[tuple[str, int]]:
+    def needs(row: int) -> Needs:
         values = np.unravel_index(row, shape)
-        yield from (("program", n) for n in range(PROGRAMS[int(values[0])]))
-        if METHODS[int(values[2])] != "first":
-            yield from (("test", n) for n in range(TESTS[int(values[1])]))
+        tests = 0 if METHODS[int(values[2])] == "first" else TESTS[int(values[1])]
+        planned = np.array([PROGRAMS[int(values[0])], tests], dtype=np.float32)
+        return np.tile(planned, (len(ids), 1)), planned
 
-    return Task(folder.name, holes, scores, calls, {"of": draws}, *split(ids), 0.001)
+    return Task(folder.name, holes, scores, calls, needs, *split(ids), 0.001)
 
 
 def _chosen(passed: Any, wrote: Any, method: str, counted: int, likely: int) -> int:
@@ -278,93 +303,192 @@ def _chosen(passed: Any, wrote: Any, method: str, counted: int, likely: int) -> 
     return int((tests * (np.sqrt(size) if method == "dual, root" else size)).argmax())
 
 
-async def search(task: Task, name: str, seed: int, trials: int) -> list[tuple[int, list[float]]]:
-    """After how many calls which regret was reached, on the held-out items and on those it sees."""
-    space, ours = Points(task), name == OURS
-    order = [int(item) for item in task.dev]
-    Random(seed).shuffle(order)
-    tables = Tables(task, order, 1 << 40, bank=ours)
-    tables_ = [task.values(task.test), task.values(task.dev)]
+@dataclass(frozen=True)
+class Run:
+    """After how many calls which regret was reached on `test` and on `dev`, and what a trial took
+    beside being asked, in seconds of a
+    processor."""
+
+    paid: NDArray[np.int64]
+    left: NDArray[np.float64]
+    seconds: float
+    trials: int
+
+    @property
+    def end(self) -> int:
+        """How many calls were paid for in all."""
+        return int(self.paid[-1])
+
+    @property
+    def milliseconds(self) -> float:
+        """What a trial took beside being asked."""
+        return 1000 * self.seconds
+
+    def within(self, budget: float, start: float) -> float:
+        """The regret on `test` within so many calls; before the first trial that of any point."""
+        place = int(np.searchsorted(self.paid, budget, side="right"))
+        return float(self.left[0, place - 1]) if place else start
+
+
+def halves(task: Task, seed: int) -> Task:
+    """The task with its items divided anew at random."""
+    whole = np.concatenate([task.dev, task.test])
+    dealt = np.random.default_rng(seed).permutation(whole)
+    return replace(task, dev=dealt[: len(task.dev)], test=dealt[len(task.dev) :])
+
+
+async def search(task: Task, contestant: str, seed: int, trials: int) -> Run:
+    """One search."""
+    name, *shared = contestant.split(" + ")
+    ours = name == OURS
+    bank, race = ours or "bank" in shared, ours or "race" in shared
+    space = Points(task)
+    order = np.random.default_rng(seed).permutation(task.dev)
+    tables = Tables(task, order, bank=bank)
+    valued = [task.values(task.test), task.values(task.dev)]
     points = [space.row(choice) for choice in space.points()]
-    best = [float(values[points].max()) for values in tables_]
+    best = [float(values[points].max()) for values in valued]
     aim = Aim((("calls", task.price),))
-    history = History((aim,))
+    history = History((aim,), holes=task.holes if race else ())
     reached: list[tuple[int, list[float]]] = []
+    seen: list[int] = []
 
     def opening(choice: Choice) -> Prepared:
         row = space.row(choice)
-        calls = float(task.calls[row, task.dev].mean())
-        return Prepared(Lineage(dict(_origins(task, row, calls))), None, str(row))
+        _, planned = task.needs(row)
+        steps = {str(kind): (str(kind), float(n)) for kind, n in enumerate(planned) if n}
+        return Prepared(Lineage(steps), None, str(row))
 
     def changed(trial: Trial) -> None:
-        asked = history.asked
-        chosen = history.leader if ours else max(asked, key=lambda t: t.value(aim), default=None)
+        if trial.state == "running" or [tables.paid, len(history)] == seen:
+            return
+        seen[:] = tables.paid, len(history)
+        plain = max(history.asked, key=lambda t: history.mean(t, aim)) if not race else None
+        chosen = plain or history.leader
         if chosen is not None:
             row = space.row(chosen.choice)
-            left = [float(b - v[row]) for b, v in zip(best, tables_, strict=True)]
+            left = [100 * float(b - v[row]) for b, v in zip(best, valued, strict=True)]
             reached.append((tables.paid, left))
 
-    least = min(8, len(order)) if ours else len(order)
     engine = Engine(
         space,
         tables,
         opening,
         Record(database(":memory:"), task.name, {}),
         history,
-        Race((aim,), 0.1, least=least),
+        Race((aim,), 0.1, least=min(8, len(order)) if race else len(order)),
         rng=Random(seed),
         most=len(order),
         trials=trials,
+        over=lambda: tables.paid >= BUDGETS[-1],
         changed=changed,
     )
-    chosen = strategy(name, Setting(space, (aim,), Random(seed), engine.price))
+    chosen = strategy(name, Setting(space, (aim,), Random(seed), engine))
+    began = process_time()
     await engine.explore(chosen)
-    if ours:
+    seconds = process_time() - began
+    if race:
         await engine.confirm(len(order))
-    return reached
+    return Run(
+        np.array([paid for paid, _ in reached]),
+        np.array([left for _, left in reached]).T,
+        seconds / len(history),
+        len(history),
+    )
 
 
-def _origins(task: Task, row: int, calls: float) -> Iterator[tuple[str, tuple[str, float]]]:
-    """Where the calls of a point come from, for its price."""
-    kinds: dict[str, int] = {}
-    for kind, number in task.draws["of"](row, int(task.dev[0])):
-        name = f"{kind} {number}" if kind == "model" else kind
-        kinds[name] = kinds.get(name, 0) + 1
-    yield from ((name, (name, float(count))) for name, count in kinds.items())
+def interval(values: Sequence[float]) -> tuple[float, float]:
+    """The mean over seeds, and half of its 95% interval by Student's t."""
+    from scipy.stats import t
+
+    told = np.asarray(values)
+    half = t.ppf(0.975, len(told) - 1) * told.std(ddof=1) / len(told) ** 0.5
+    return float(told.mean()), float(half)
 
 
-def regret(reached: Sequence[tuple[int, list[float]]], budget: float) -> list[float] | None:
-    """What was reached within so many calls."""
-    within = [told for paid, told in reached if paid <= budget]
-    return within[-1] if within else None
-
-
-def report(task: Task, names: Sequence[str], seeds: int, trials: int) -> None:
+def report(
+    task: Task, names: Sequence[str], seeds: int, trials: int, divided: bool
+) -> dict[str, dict[int, float]]:
+    """Print the figures of a task; the curves, by name and budget."""
     space = Points(task)
-    dev, test = task.values(task.dev), task.values(task.test)
-    rows_ = [space.row(choice) for choice in space.points()]
-    best = max(test[row] for row in rows_)
-    chosen = max(rows_, key=lambda row: dev[row])
+    rows_ = np.array([space.row(choice) for choice in space.points()])
+    tasks = [halves(task, seed) if divided else task for seed in range(seeds)]
+    floors, starts = [], []
+    for one in tasks if divided else tasks[:1]:
+        dev, test = one.values(one.dev)[rows_], one.values(one.test)[rows_]
+        floors.append(100 * float(test.max() - test[dev.argmax()]))
+        starts.append(100 * float(test.max() - test.mean()))
+    start = float(np.mean(starts))
+    divided_by = "random halves" if divided else "the fixed rule"
     print(f"\n{task.name}: {space.size:,} points, {len(task.dev)} dev and {len(task.test)} test")
-    print(f"best point on test {best:.4f}; all of dev: regret {100 * (best - test[chosen]):.2f}")
-    budgets = [300, 1_000, 2_000, 4_000, 8_000, 20_000, 50_000, 100_000, 200_000, 400_000]
-    print("mean regret in points on test, and below it on dev, after so many calls")
-    print(f"{'':10}" + "".join(f"{budget:>9,}" for budget in budgets) + "   last ± 95%")
+    print(f"items divided by {divided_by}; a point at random: regret {start:.2f}")
+    print(f"chosen by all points and all of dev: regret {np.mean(floors):.2f}")
+    print(f"mean regret in points on test within so many calls, {seeds} seeds")
+    print(f"{'':21}" + "".join(f"{budget:>8,}" for budget in BUDGETS))
+    runs, curves = {}, {}
     for name in names:
-        runs = [asyncio.run(search(task, name, seed, trials)) for seed in range(seeds)]
-        for place, label in enumerate((name, "")):
-            cells = []
-            for budget in budgets:
-                told = [regret(run, budget) for run in runs]
-                known = [100 * value[place] for value in told if value is not None]
-                full = len(known) == seeds
-                cells.append(f"{float(np.mean(known)):9.2f}" if full else f"{'—':>9}")
-            ends = [100 * run[-1][1][place] for run in runs]
-            spread = 1.96 * float(np.std(ends)) / len(ends) ** 0.5
-            last = f"{float(np.mean(ends)):7.2f} ± {spread:.2f}"
-            print(f"{label:10}" + "".join(cells) + last, flush=True)
-        paid = float(np.mean([run[-1][0] for run in runs]))
-        print(f"{'':10}{paid:,.0f} calls in all")
+        runs[name] = [
+            asyncio.run(search(one, name, seed, trials)) for seed, one in enumerate(tasks)
+        ]
+        curves[name] = {
+            budget: float(np.mean([run.within(budget, start) for run in runs[name]]))
+            for budget in BUDGETS
+            if budget <= max(run.paid[-1] for run in runs[name])
+        }
+        cells = "".join(
+            f"{curves[name][budget]:8.2f}" if budget in curves[name] else f"{'':8}"
+            for budget in BUDGETS
+        )
+        print(f"{name:21}{cells}", flush=True)
+    print("\nat the end: regret on test and on dev ± 95%, calls, trials, ms a trial")
+    for name, own in runs.items():
+        ends = [interval([float(run.left[part, -1]) for run in own]) for part in (0, 1)]
+        told = "  ".join(f"{mean:5.2f} ± {half:4.2f}" for mean, half in ends)
+        paid, tried, ms = (
+            float(np.mean([getattr(run, what) for run in own]))
+            for what in ("end", "trials", "milliseconds")
+        )
+        print(f"{name:21}{told}  {paid:10,.0f} {tried:6.0f} {ms:7.1f}")
+    if OURS in runs:
+        _held_against(runs, start)
+    return curves
+
+
+def _held_against(runs: Mapping[str, Sequence[Run]], start: float) -> None:
+    """How much more regret others have than ours, by pairs of equal seeds, budget by budget."""
+    print(f"\nmore regret than {OURS} has at the same calls ± 95%, paired by seed")
+    print(f"{'':21}" + "".join(f"{budget:>14,}" for budget in BUDGETS[1::2]))
+    for name, others in runs.items():
+        if name == OURS:
+            continue
+        cells = ""
+        for budget in BUDGETS[1::2]:
+            mean, half = interval(
+                [
+                    other.within(budget, start) - own.within(budget, start)
+                    for own, other in zip(runs[OURS], others, strict=True)
+                ]
+            )
+            cells += f"{mean:7.2f} ± {half:4.2f}"
+        print(f"{name:21}{cells}")
+
+
+def page(curves: Mapping[str, Mapping[str, Mapping[int, float]]]) -> str:
+    """The curves as a page."""
+    from polyarch.evaluation.report.page import STYLE
+    from polyarch.evaluation.report.svg import curves as drawn
+
+    label = "regret on held-out items over calls that were paid for"
+    parts = [
+        f"<h2>{name}</h2>{drawn({k: _shares(v) for k, v in told.items()}, label)}"
+        for name, told in curves.items()
+    ]
+    head = f"<!doctype html><meta charset='utf-8'><title>Regret</title><style>{STYLE}</style>"
+    return f"{head}<h1>Regret</h1>{''.join(parts)}"
+
+
+def _shares(line: Mapping[int, float]) -> dict[int, float]:
+    return {budget: value / 100 for budget, value in line.items()}
 
 
 def main() -> None:
@@ -373,12 +497,19 @@ def main() -> None:
     )
     parser.add_argument("recordings", type=Path)
     parser.add_argument("--seeds", type=int, default=20)
-    parser.add_argument("--trials", type=int, default=100)
-    parser.add_argument("--only", default=",".join((*PLAIN, OURS)))
+    parser.add_argument("--trials", type=int, default=250)
+    parser.add_argument("--only", default=",".join(CONTESTANTS))
+    parser.add_argument("--sets", default="gsm8k-zeroeval,humaneval-codet")
+    parser.add_argument("--halves", action="store_true")
+    parser.add_argument("--page", type=Path)
     told = parser.parse_args()
-    names = told.only.split(",")
-    for load, folder in ((zeroeval, "gsm8k-zeroeval"), (codet, "humaneval-codet")):
-        report(load(told.recordings / folder), names, told.seeds, told.trials)
+    loads = {"gsm8k-zeroeval": zeroeval, "humaneval-codet": codet}
+    curves = {}
+    for name in told.sets.split(","):
+        task = loads[name](told.recordings / name)
+        curves[name] = report(task, told.only.split(","), told.seeds, told.trials, told.halves)
+    if told.page is not None:
+        told.page.write_text(page(curves), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 _OUTSIDE = re.compile(r"\[([^\]]*)\]\((?:\.\./)+([^)#]*)(?:#[^)]*)?\)")
-_FENCE = re.compile(r"^```(yaml|console|python) \w+$", re.MULTILINE)
+_FENCE = re.compile(r"^```(\w+) \w+$", re.MULTILINE)
 _WRITTEN = pages()
 
 

@@ -39,12 +39,20 @@ class Table(All):
 
     async def run(self, ctx: Context, given: Stream) -> AsyncIterator[Candidate]:
         read = await given.all()
-        answers = [one.answer for one in read] + [None] * (self.by.draws - len(read))
+        answers = _in_place(read, self.by.draws)
         found = key(ctx.answer, answers, self.by.by)
         case = self.by.table.get(found, self.by.otherwise)
         ctx.note("looked up", key=found, case=case, known=found in self.by.table)
         made = Candidate(case, ctx.answer.read(case), Origin(ctx.step, 0))
         yield made.scored("agreement", _agreeing(ctx.answer, answers) / len(answers))
+
+
+def _in_place(read: Sequence[Candidate], draws: int) -> list[Answer | None]:
+    """The answers; none where a draw of one step was lost, or at the end of several steps."""
+    steps = {one.origin.step for one in read}
+    places = [one.origin.index if len(steps) == 1 else at for at, one in enumerate(read)]
+    known = dict(zip(places, (one.answer for one in read), strict=True))
+    return [known.get(place) for place in range(draws)]
 
 
 def key(kind: AnswerKind, answers: Sequence[Answer | None], by: str) -> str:

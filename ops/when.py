@@ -9,7 +9,7 @@ from pydantic import model_validator
 
 from ..compiler.condition import Condition
 from ..compiler.op import All, Context, Flow, Mismatch, Reading, Stream
-from ..compiler.values import Candidate
+from ..compiler.values import Candidate, Origin
 
 __all__ = ["When"]
 
@@ -21,7 +21,8 @@ class When(All):
     candidates go on, `fails` the one under which they do not. Reading several steps, it judges and
     passes on the candidates of the last one; the condition `unchanged` compares them with those of
     the step before, and with `over: all` the condition looks at all of them. Asks nobody. At the
-    end of a pipeline it abstains.
+    end of a pipeline it abstains. With `signal`, where `fails` is written and there are no
+    candidates at all, it gives one without a text: what waits for this step to give any then runs.
     """
 
     reading: ClassVar[Reading] = "last"
@@ -33,10 +34,15 @@ class When(All):
     over: Literal["last", "all"] = "last"
     """Of several steps, whether the condition looks at the last one's candidates or at all."""
 
+    signal: bool = False
+    """Whether it gives a candidate in place of none, for what only waits for it."""
+
     @model_validator(mode="after")
     def _one_of_both(self) -> Self:
         if (self.holds is None) == (self.fails is None):
             raise ValueError("either `holds` or `fails`")
+        if self.signal and self.fails is None:
+            raise ValueError("`signal` goes with `fails`: of no candidates, nothing holds")
         return self
 
     @property
@@ -68,3 +74,5 @@ class When(All):
         if goes_on:
             for candidate in now:
                 yield candidate
+        elif self.signal and not now:
+            yield Candidate("", None, Origin(ctx.step, 0))

@@ -27,7 +27,7 @@ from .paths import Paths
 from .questions import recorded
 from .result import Result
 from .seeds import derive
-from .state import Run, StepState, Writing
+from .state import Run, StepState, Watching, Writing
 from .step import Step
 from .store import Store
 from .stream import Arrivals, Decided, Drawn, Inputs, Mapped, Reader, Row
@@ -76,9 +76,11 @@ class Program:
         *,
         keep_going: bool = False,
         writing: Callable[[int, str], None] | None = None,
+        watching: Watching | None = None,
     ) -> Result:
         """Answer one question. `outer` is the account of the batch it belongs to; `writing` is told
-        the candidates' texts while they are written, where that can be.
+        the candidates' texts while they are written, where that can be; `watching` is told those of
+        all steps.
 
         Raises `StepFailed`, `BudgetExhausted`, `NoAnswer`; never an exception group. With
         `keep_going` the result holds the error instead, but for that of a spent batch.
@@ -93,6 +95,7 @@ class Program:
             tools,
             executors or Executors(),
             self._writing(writing),
+            watching,
         )
         ledgers, start = _ledgers(self.plan, outer), run.now()
         try:

@@ -224,6 +224,8 @@ class Sending:
         self._tokens[index] += piece.completion_tokens
         if piece.text:
             self._texts[index] += piece.text
+            if (watching := self._run.watching) is not None:
+                watching(self._step.name, index if self._place is None else self._place, piece.text)
             if self._tell is not None:
                 self._told = True
                 self._tell(piece.text)

@@ -30,6 +30,7 @@ from .models import Models
 from .ordered import in_order
 from .questions import Asked, as_question
 from .result import Result
+from .state import Watching
 from .store import Store
 from .tools.calling import Caller
 from .tools.toolbox import NO_GRANTS, Grants, Toolbox
@@ -91,6 +92,7 @@ class Session:
         batch: Ledger | None = None,
         keep_going: bool = False,
         writing: Callable[[int, str], None] | None = None,
+        watching: Watching | None = None,
     ) -> Result:
         """Answer one question. Raises `InputError`, and what the run raises unless `keep_going`:
         then that is the result's `error`, but for a batch whose budget is spent.
@@ -98,6 +100,7 @@ class Session:
         `writing` is told the place of a candidate and the next part of its text while the last step
         writes it, where that step draws each candidate by a request of its own and makes nothing
         else of the reply. Such a request is not tried again once something of it was told.
+        `watching` is told step, place and part of every text, and changes nothing.
         """
         shaped = as_question(question, self.plan.graph.question, id)
         bus = Bus((*self._listeners, *listeners))
@@ -113,6 +116,7 @@ class Session:
             self._executors,
             keep_going=keep_going,
             writing=writing,
+            watching=watching,
         )
 
     async def map(

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from ..compiler.values import NOTHING, Json, Question, Usage, total
 from .events import Bus, Event, Happening
@@ -25,7 +25,11 @@ if TYPE_CHECKING:
     from .tools.calling import Caller
     from .tools.toolbox import Toolbox
 
-__all__ = ["Run", "StepState", "Writing"]
+__all__ = ["Run", "StepState", "Watching", "Writing"]
+
+Watching: TypeAlias = "Callable[[str, int, str], None]"
+"""Told the step, the place and the next part of a text, while it is written. It changes nothing:
+what was told of an attempt that failed is told again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,7 @@ class Run:
         tools: Toolbox | Caller,
         executors: Executors,
         writing: Writing | None = None,
+        watching: Watching | None = None,
     ) -> None:
         self.question = question
         self.models = models
@@ -64,6 +69,8 @@ class Run:
         """Where programs run."""
         self.writing = writing
         """Who reads texts of the result while they are written."""
+        self.watching = watching
+        """Who looks on while texts of any step are written."""
         self.group = TaskGroup()
         """Everything of this run happens in it."""
         self.now = get_running_loop().time

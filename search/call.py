@@ -45,7 +45,7 @@ async def search_async(
     metric: str | Mapping[str, Any] | Metric | None = None,
     minus: Mapping[str, float] | None = None,
     least: Sequence[str] = (),
-    at_most: Mapping[str, float] | None = None,
+    at_most: Mapping[str, float] | str | None = None,
     strategy: str | None = None,
     arguments: Mapping[str, Any] | None = None,
     trials: int | None = None,
@@ -69,7 +69,8 @@ async def search_async(
 
     `calls`, `tokens`, `usd` and `minutes` are hard limits for all trials, confirming and testing
     together. `minus` says by unit how much of the score one is worth, `least` names costs that are
-    objectives of their own, `at_most` what a question may cost on average. What is left out comes
+    objectives of their own, `at_most` what a question may cost on average, or "default": no more
+    calls and tokens than the space's first point costs. What is left out comes
     from the space's own `search:`. `questions_each` is how many questions a point is asked at most
     while searching. `start` names pipelines that are points of the space and are tried first,
     `after` earlier studies (a folder or a database) whose best points are, `memory` a database of
@@ -118,7 +119,8 @@ async def search_async(
             most=questions_each,
             confirm=confirm if confirm is not None else told.confirm if told else None,
             test=test if test is not None else _test(told.test if told else True),
-            caps=caps_of(at_most or {}),
+            caps=caps_of(at_most if isinstance(at_most, Mapping) else {}),
+            no_dearer=_no_dearer(at_most),
             pruner=pruner,
             guard=guarded,
             warm=tuple(choice for choice, _ in warm),
@@ -192,6 +194,12 @@ def _test(told: int | bool) -> int | None:
     if isinstance(told, bool):
         return None if told else 0
     return told
+
+
+def _no_dearer(at_most: Mapping[str, float] | str | None) -> bool:
+    if isinstance(at_most, str) and at_most != "default":
+        raise InputError(f'at_most is a limit for each unit, or "default"; {at_most!r} is neither')
+    return at_most == "default"
 
 
 def _seconds(minutes: float | None) -> float | None:

@@ -16,7 +16,7 @@ from ..runtime.context import first_error
 from .aim import Unit
 from .examiner import Examines, Prepared
 from .history import History
-from .lineage import Banked
+from .lineage import Banked, Lineage
 from .race import Race
 from .record import Amounts, Record
 from .strategy.base import Searched, Strategy
@@ -27,8 +27,16 @@ __all__ = ["Closes", "Engine", "Openings", "rungs"]
 _TRIES = 16
 """How often a strategy is asked again for a point that was not tried."""
 _THROUGH = 3
-"""So many trials that came through make the next ones be asked more."""
+"""So many trials must have come through before the next ones are asked more."""
 _RAISED = 3
+"""So many of the best are asked more then, whatever that costs."""
+_FOLLOWING = 48
+"""So many of the next best are as well, as far as it costs nothing."""
+_GLANCE = 2
+"""After so many questions a trial is left that costs far more than it may."""
+_FAR = 1.3
+_IDLE = 12
+"""So many trials in a row that cost nothing make the next ones be asked more."""
 _REFUSED = 500
 """Points refused with none that could run between them, after which no other is expected."""
 
@@ -102,12 +110,14 @@ class Engine:
         most: int,
         trials: int | None = None,
         caps: Sequence[tuple[Unit, float]] = (),
+        no_dearer: bool = False,
         spent: Callable[[], Amounts | None] = lambda: None,
         over: Callable[[], bool] = lambda: False,
         changed: Callable[[Trial], None] = lambda trial: None,
     ) -> None:
         """`most` is how many questions a trial is asked at most, `trials` how many points are
-        tried; `caps` is what a question may cost on average; `spent` says what this process spent
+        tried; `caps` is what a question may cost on average, with `no_dearer` also what the space's
+        first point costs on the same questions in calls and tokens; `spent` says what this process spent
         when nothing is under way, `over` whether the time is; `changed` is told of every step of a
         trial."""
         self.history = history
@@ -119,9 +129,10 @@ class Engine:
         self._race = race
         self._rng = rng
         self._rungs = rungs(race.least, most)
-        self._level = self._rungs[min(1, len(self._rungs) - 1)]
+        self._level = self._rungs[0]
         self._trials = trials
         self._caps = tuple(caps)
+        self._no_dearer = no_dearer
         self._spent = spent
         self._over = over
         self._changed = changed
@@ -129,15 +140,20 @@ class Engine:
         self._left: list[Trial] = []
         self._refused: Counter[str] = Counter()
         self._refused_in_row = 0
+        self._paid_wide = 0
+        self._idle = 0
 
-    def price(self, choice: Choice) -> float:
-        """About how many calls the first questions cost that the bank does not hold; infinite for
-        a point that cannot run."""
+    def lineage(self, choice: Choice) -> Lineage | None:
+        """Where the draws of a point come from; None for one that cannot run."""
         try:
-            prepared = self._openings(choice)
+            return self._openings(choice).lineage
         except PolyarchError:
-            return float("inf")
-        return self.banked.marginal(prepared.lineage, 0, self._rungs[0])
+            return None
+
+    def held(self, origin: str) -> float:
+        """How many draws of an origin the bank holds of a question, on average over those that
+        points are asked at present."""
+        return self.banked.held(origin, self._level)
 
     async def explore(
         self, strategy: Strategy, *, workers: int = 1, warm: Sequence[Choice] = ()
@@ -148,7 +164,8 @@ class Engine:
         reached = max((len(trial.marks) for trial in self.history), default=0)
         self._level = max([self._level, *(rung for rung in self._rungs if rung <= reached)])
         self._left = self._record.abandoned()
-        coming = [choice for choice in warm if choice not in self.history]
+        first = [self._space.first] if self._no_dearer else []
+        coming = [choice for choice in (*first, *warm) if choice not in self.history]
         why = ""
 
         async def work() -> None:
@@ -220,12 +237,19 @@ class Engine:
         if (spent := self._spent()) is not None:
             self._record.settle(spent)
 
-    def _too_dear(self, trial: Trial) -> str:
-        """Which cost of a question is more than it may be."""
+    def _looks(self) -> list[int]:
+        """After how many questions a new trial is looked at."""
+        limited = bool(self._caps) and self._rungs[0] > _GLANCE
+        looks = [rung for rung in self._rungs if rung <= self._level]
+        return [_GLANCE, *looks] if limited else looks
+
+    def _too_dear(self, trial: Trial, slack: float) -> str:
+        """Which cost of a question is more than so many times what it may be."""
         for unit, cap in self._caps:
-            if (cost := trial.cost(unit)) > cap * (1 + 1e-9):
+            if (cost := trial.cost(unit)) > cap * slack * (1 + 1e-9):
                 return f"a question costs {cost:,.4g} {unit}, and may cost {cap:,g}"
-        return ""
+        default = self.history.get(self._space.first) if self._no_dearer else None
+        return "" if default is None else _dearer(trial, default, slack)
 
     async def _next(self, strategy: Strategy, coming: list[Choice]) -> tuple[Trial | None, str]:
         """The next trial, or why there is none."""
@@ -272,15 +296,14 @@ class Engine:
             return
         self._refused_in_row = 0
         self.history.add(trial)
-        for rung in self._rungs:
-            if rung > self._level:
-                break
+        rivals, paid = self.history.front, trial.paid
+        for rung in self._looks():
             trial = await self.extend(trial, rung)
             self.history.add(trial)
-            if told := self._too_dear(trial):
+            if told := self._too_dear(trial, 1.0 if rung > _GLANCE else _FAR):
                 trial = trial.ended("costly", told)
                 break
-            winner = self._race.lost_to(trial, self.history.front)
+            winner = self._race.lost_to(trial, rivals)
             if winner is not None:
                 told = f"behind trial {winner.number} after {len(trial.marks)} questions"
                 trial = trial.ended("dropped", told)
@@ -290,21 +313,36 @@ class Engine:
             trial = trial.ended("done")
         self.keep(trial)
         strategy.tell(trial)
+        self._paid_wide += trial.paid - paid
+        self._idle = 0 if trial.paid > paid else self._idle + 1
         await self._raise()
 
     async def _raise(self) -> None:
-        """Once several trials have come through, ask the best of them more from now on.
+        """Ask the best trials more, and all from now on, once trying points has cost as much as
+        that will, or costs nothing any more.
 
         Early trials are so compared on few questions, and only those among whom few cannot tell
-        are asked many. (Hutter et al., 2011, call it intensification.)
+        are asked many. (Hutter et al., 2011, call it intensification.) Whatever the budget is,
+        half of it goes into more points and half into more questions.
         """
         through = [t for t in self.history if t.state == "done" and len(t.marks) >= self._level]
         if len(through) < _THROUGH or self._level >= self._rungs[-1]:
             return
-        self._level = self._rungs[self._rungs.index(self._level) + 1]
-        for trial in self.history.ranked()[:_RAISED]:
-            if len(trial.marks) < self._level:
-                self.keep(await self.extend(trial, self._level))
+        level = self._rungs[self._rungs.index(self._level) + 1]
+        ranked = self.history.ranked()
+        price = sum(self._marginal(trial, level) for trial in ranked[:_RAISED])
+        if self._paid_wide < price and self._idle < _IDLE:
+            return
+        self._level, self._paid_wide, self._idle = level, 0, 0
+        for place, trial in enumerate(ranked[: _RAISED + _FOLLOWING]):
+            if place < _RAISED or self._marginal(trial, level) < 1:
+                self.keep(await self.extend(trial, level))
+
+    def _marginal(self, trial: Trial, count: int) -> float:
+        """About how many calls it costs to ask a trial so many questions in all."""
+        return self.banked.marginal(
+            self._openings(trial.choice).lineage, len(trial.marks), max(count, len(trial.marks))
+        )
 
     def _catch_up(self) -> None:
         """Take in what others have done."""
@@ -321,3 +359,16 @@ class Engine:
                 f"none of {len(refused):,} points tried can run, so nothing was asked; for one: "
                 f"{told}"
             )
+
+
+def _dearer(trial: Trial, default: Trial, slack: float) -> str:
+    """In what a trial costs more than so many times what the default does on the questions that
+    both were asked."""
+    for unit in ("calls", "tokens"):
+        both = list(zip(trial.marks, default.marks, strict=False))
+        own, other = (sum(getattr(pair[side], unit) for pair in both) for side in (0, 1))
+        if own > slack * other:
+            count = len(both)
+            told = f"{own / count:,.4g} {unit}, and the default {other / count:,.4g}"
+            return f"a question costs {told}"
+    return ""

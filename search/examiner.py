@@ -35,7 +35,7 @@ from ..runtime.store import Store
 from .lineage import Lineage, lineage
 from .mark import Mark
 
-__all__ = ["Examiner", "Examines", "Outage", "Prepared", "Scores"]
+__all__ = ["Examiner", "Examines", "Outage", "Prepared", "Scores", "Spent"]
 
 _PASSING = (Unreachable, ServerFailed, TimedOut, RateLimited)
 """What says nothing of a pipeline: its model cannot be reached just now."""
@@ -46,6 +46,15 @@ _LONGEST_WAIT = 60.0
 
 Scores: TypeAlias = Callable[[Item, Answer | None, str], Awaitable[float]]
 """The score of an answer to an item: canonical form and text."""
+
+
+@dataclass(slots=True)
+class Spent:
+    """What steps of one name have spent: calls, tokens and dollars."""
+
+    calls: int = 0
+    tokens: int = 0
+    usd: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -108,6 +117,8 @@ class Examiner:
         self._backends = dict(backends or {})
         self._opened: dict[str, Backend] = {}
         self._sessions: dict[str, Session] = {}
+        self.spent: dict[str, Spent] = {}
+        """What was newly asked for, by the name of the step."""
 
     def prepare(self, text: str, plan: Plan) -> Prepared:
         """A plan's lineage and text. Raises `PlanRefused` before anything is asked."""
@@ -172,7 +183,7 @@ class Examiner:
         self, session: Session, prices: Mapping[str, Price], account: Ledger, place: int
     ) -> Mark:
         async with self._slots:
-            meter = _Meter(prices)
+            meter = _Meter(prices, self.spent)
             result = await self._answered(session, account, place, meter)
         if result.error is not None:
             return meter.mark(0.0, result, f"{result.error.code}: {result.error}")
@@ -215,8 +226,9 @@ class Examiner:
 class _Meter:
     """What an answer to a question costs, replies that the bank had included. A listener."""
 
-    def __init__(self, prices: Mapping[str, Price]) -> None:
+    def __init__(self, prices: Mapping[str, Price], spent: dict[str, Spent]) -> None:
         self._prices = prices
+        self._spent = spent
         self._paid = 0
         self.start()
 
@@ -234,7 +246,11 @@ class _Meter:
         self._calls += 1
         self._tokens += prompt + completion
         if event.what == "drew":
-            self._usd += float(data.get("usd", 0.0))  # type: ignore[arg-type]
+            usd = float(data.get("usd", 0.0))  # type: ignore[arg-type]
+            self._usd += usd
+            spent = self._spent.setdefault(event.step, Spent())
+            spent.calls, spent.tokens = spent.calls + 1, spent.tokens + prompt + completion
+            spent.usd += usd
         else:
             price = self._prices.get(str(data.get("model", "")), Price())
             self._usd += price.usd(prompt, completion, int(data.get("cached", 0)))  # type: ignore[arg-type]

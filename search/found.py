@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ..compiler.graph import Graph
 from ..compiler.space import Choice
 from ..evaluation.intervals import Interval, paired_bootstrap
 from .aim import Aim
+from .examiner import Spent
 from .mark import Mark
 from .trial import Trial, mean
 
@@ -131,6 +133,10 @@ class Found:
     dropped: tuple[str, ...] = ()
     opened: int = 0
     guarded: Guarded | None = None
+    spending: Mapping[str, Spent] = field(default_factory=dict)
+    """What this process newly asked for, by the name of the step."""
+    graph: Graph | None = None
+    """The winner, compiled."""
     started: tuple[Started, ...] = ()
     out: Path | None = None
     size: int | None = None

@@ -7,8 +7,11 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ..compiler.space import Choice
+from ..compiler.space import Choice, Hole
 from .aim import Aim
+from .belief import Belief
+from .encoding import Encoding
+from .gaussian import Reach
 from .trial import Trial, key_of
 
 __all__ = ["Effect", "History"]
@@ -18,6 +21,11 @@ _PRIOR = 16.0
 they count. A trial that was lucky on few questions so does not lead."""
 
 _ROUNDS = 6
+
+_BELIEVED = 6
+"""Trials from which on they tell of one another."""
+_GROWN = 1.25
+"""How far trials tell of one another is estimated anew when there are so many times as many."""
 
 
 class Effect:
@@ -32,10 +40,18 @@ class Effect:
 
 
 class History:
-    """The trials of a study by choice. Later ones replace earlier states of the same."""
+    """The trials of a study by choice. Later ones replace earlier states of the same.
 
-    def __init__(self, aims: Sequence[Aim], trials: Sequence[Trial] = ()) -> None:
+    With the `holes` of the space, trials are ranked by what is expected of them given all others.
+    """
+
+    def __init__(
+        self, aims: Sequence[Aim], trials: Sequence[Trial] = (), holes: Sequence[Hole] = ()
+    ) -> None:
         self.aims = tuple(aims)
+        self._encoding = Encoding(holes) if holes else None
+        self._beliefs: dict[Aim, Belief] = {}
+        self._reaches: dict[Aim, tuple[int, Reach]] = {}
         self._trials: dict[str, Trial] = {}
         self._effects: dict[Aim, dict[str, Effect]] = {}
         self._rows: dict[tuple[str, Aim], NDArray[np.float64]] = {}
@@ -44,11 +60,17 @@ class History:
 
     def add(self, trial: Trial) -> None:
         """Take in a trial, or a later state of one."""
+        known = self._trials.get(trial.key)
         self._trials[trial.key] = trial
-        self._effects = {}
+        if trial.marks and (known is None or len(known.marks) != len(trial.marks)):
+            self._effects, self._beliefs = {}, {}
 
     def __contains__(self, choice: Choice) -> bool:
         return key_of(choice) in self._trials
+
+    def knows(self, key: str) -> bool:
+        """Whether a choice was tried, by its key."""
+        return key in self._trials
 
     def __iter__(self) -> Iterator[Trial]:
         return iter(list(self._trials.values()))
@@ -68,9 +90,9 @@ class History:
     def ranked(self, aim: Aim | None = None) -> list[Trial]:
         """The trials that answered anything and are within the cost allowed, the likely best
         first."""
-        effects = self.effects(aim or self.aims[0])
+        worth = self.worth(aim or self.aims[0])
         allowed = [trial for trial in self.asked if trial.state != "costly"]
-        return sorted(allowed, key=lambda t: (-effects[t.key].shrunk, t.number))
+        return sorted(allowed, key=lambda t: (-worth[t.key], t.number))
 
     @property
     def leader(self) -> Trial | None:
@@ -84,9 +106,36 @@ class History:
         ranked = self.ranked()
         if len(self.aims) == 1:
             return ranked[:1]
-        tables = [self.effects(aim) for aim in self.aims]
-        points = {t.key: tuple(table[t.key].shrunk for table in tables) for t in ranked}
+        tables = [self.worth(aim) for aim in self.aims]
+        points = {t.key: tuple(table[t.key] for table in tables) for t in ranked}
         return [t for t in ranked if not any(_beats(p, points[t.key]) for p in points.values())]
+
+    def mean(self, trial: Trial, aim: Aim) -> float:
+        """The plain mean of what a trial was measured to be worth; minus infinity of nothing."""
+        row = self._row(trial, aim)
+        known = row[~np.isnan(row)]
+        return float(known.mean()) if len(known) else float("-inf")
+
+    def worth(self, aim: Aim) -> dict[str, float]:
+        """By choice, what is expected of each trial: by all trials where enough are known."""
+        belief = self.belief(aim)
+        if belief is not None:
+            return belief.expected
+        return {key: effect.shrunk for key, effect in self.effects(aim).items()}
+
+    def belief(self, aim: Aim) -> Belief | None:
+        """What trials tell of any point; None before enough of them are known."""
+        if aim not in self._beliefs:
+            trials = self.asked
+            if self._encoding is None or len(trials) < _BELIEVED:
+                return None
+            effects = self.effects(aim)
+            values = {key: (told.value, told.variance) for key, told in effects.items()}
+            count, reach = self._reaches.get(aim, (0, None))
+            kept = reach if len(trials) < _GROWN * count else None
+            made = self._beliefs[aim] = Belief(self._encoding, trials, values, kept)
+            self._reaches[aim] = (count if kept else len(trials), made.reach)
+        return self._beliefs[aim]
 
     def effects(self, aim: Aim) -> dict[str, Effect]:
         """By choice, how good each trial is beside how hard its questions were.

@@ -59,6 +59,10 @@ class Banked:
             for place in range(first, last):
                 row[place] = max(row[place], calls)
 
+    def held(self, origin: str, count: int) -> float:
+        """How many draws of an origin there are of a question, on average over the first."""
+        return sum(self._asked.get(origin, ())[:count]) / max(1, count)
+
     def marginal(self, told: Lineage, first: int, last: int) -> float:
         """About how many calls are new if it answers the questions from `first` to before `last`.
 

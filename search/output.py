@@ -77,10 +77,10 @@ def _sources(started: Sequence[Started]) -> Iterator[tuple[str, str]]:
     """By where points come from that were tried first, which places they came in."""
     by_source: dict[str, list[str]] = {}
     for one in started:
-        place = "not asked" if one.place is None else f"{one.place} of {one.of}"
+        place = "not asked" if one.place is None else f"came in {one.place} of {one.of}"
         by_source.setdefault(one.source, []).append(place)
     for source, places in by_source.items():
-        yield source, f"came in {', '.join(places)}"
+        yield source, ", ".join(places)
 
 
 def best_yaml(found: Found) -> str:
@@ -156,6 +156,10 @@ def record(found: Found) -> Mapping[str, Json]:
             "tokens": found.tokens,
             "usd": found.usd,
             "seconds": round(found.seconds, 1),
+        },
+        "spending": {
+            step: {"calls": spent.calls, "tokens": spent.tokens, "usd": spent.usd}
+            for step, spent in found.spending.items()
         },
         "front": [trial.number for trial in found.front],
         "trials": [_trial(found, trial) for trial in found.trials],

@@ -5,52 +5,81 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from html import escape
 
+from .drawing import drawing
 from .found import Found
 from .output import figures, points, told
+from .plots import bars, parallel, scatter
 from .trial import Trial
 
 __all__ = ["importance", "page"]
 
 _STYLE = """
-body{font:15px/1.5 system-ui,sans-serif;max-width:60em;margin:2em auto;padding:0 1em;color:#1b1f24}
+:root{--ink:#1b1f24;--soft:#57606a;--line:#d0d7de;--fill:#f4f6f8;--blue:#0969da;--grey:#afb8c1}
+body{font:15px/1.5 system-ui,sans-serif;max-width:60em;margin:2em auto;padding:0 1em;
+color:var(--ink);background:#fff}
+h2{margin-top:2em;border-bottom:1px solid var(--line)}
 table{border-collapse:collapse;margin:1em 0}td,th{padding:.2em .8em;text-align:right}
-td:first-child,th:first-child{text-align:left}tr:nth-child(even){background:#f4f6f8}
-pre{background:#f4f6f8;padding:1em;overflow:auto}svg{display:block;margin:1em 0}
-text{font:11px system-ui,sans-serif;fill:#57606a}.line{fill:none;stroke:#0969da;stroke-width:1.5}
-.best{fill:#0969da}.other{fill:#afb8c1}.axis{stroke:#d0d7de}.thin{fill:none;stroke:#afb8c1;opacity:.6}
+td:first-child,th:first-child{text-align:left}tr:nth-child(even){background:var(--fill)}
+pre{background:var(--fill);padding:1em;overflow:auto}
+svg{display:block;margin:1em 0;width:100%;overflow:visible}
+text{font:11px system-ui,sans-serif;fill:var(--soft)}text.end{text-anchor:end}
+text.middle{text-anchor:middle}text.name{font-weight:600;fill:var(--ink)}
+.line{fill:none;stroke:var(--blue);stroke-width:1.5}.best{fill:var(--blue)}.other{fill:var(--grey)}
+.axis{stroke:var(--line)}.thin{fill:none;stroke:var(--grey);opacity:.5}
+.step{fill:var(--fill);stroke:var(--line)}.out .step{stroke:var(--blue);stroke-width:2}
+.arrow{fill:none;stroke:var(--soft)}marker path{fill:var(--soft)}
+.note{color:var(--soft)}
 """
-_WIDTH, _HEIGHT, _EDGE = 720, 240, 44
 
 
 def page(name: str, found: Found) -> str:
-    """The page: figures, history, front, importance, parallel coordinates, spending, ablation, and
-    the winner."""
+    """The page: figures, the winner, history, front, importance, parallel coordinates, spending,
+    and ablation."""
     parts = [
         f"<h1>{escape(name)}</h1>",
         "<ul>" + "".join(f"<li>{escape(line.strip())}</li>" for line in figures(found)) + "</ul>",
         "<h2>The winner</h2>",
-        f"<pre>{escape(found.text)}</pre>",
+        drawing(found.graph) if found.graph is not None else "",
         _contest(found),
-        "<h2>History</h2><p>Each point tried, by when; the line is the best so far. Values rest on "
-        "as many questions as the point was asked.</p>",
-        _history(found),
-        "<h2>Score and cost</h2><p>Calls of a question, and the score; the front is dark.</p>",
-        _front(found),
-        "<h2>Importance</h2><p>How much of the variance between points each hole explains, alone."
-        "</p>",
-        _importance(found),
-        "<h2>All points</h2>",
-        _parallel(found),
-        _spending(found),
+        f"<details><summary>Its file</summary><pre>{escape(found.text)}</pre></details>",
         _ablation(found),
+        _section("History", _questions(found), _history(found)),
+        _section(
+            "Score and cost",
+            "Each point by its cost; the front is dark.",
+            _cost(found),
+        ),
+        _front(found),
+        _section(
+            "Importance",
+            "How much of the variance between points each hole explains, alone. Points are not a "
+            "sample of the space: the better parts of it were tried more.",
+            bars(importance(found)),
+        ),
+        _section("All points", "A line for each point; the winner is dark.", _parallel(found)),
+        _spending(found),
     ]
     title = f"<title>{escape(name)} · polyarch search</title>"
     head = f'<meta charset="utf-8">{title}<style>{_STYLE}</style>'
     return f"<!doctype html><html lang=en><head>{head}</head><body>{''.join(parts)}</body></html>\n"
 
 
+def _section(title: str, note: str, inside: str) -> str:
+    told_ = f'<p class="note">{escape(note)}</p>' if note else ""
+    return f"<h2>{escape(title)}</h2>{told_}{inside}"
+
+
 def _asked(found: Found) -> list[Trial]:
     return sorted((t for t in found.trials if t.asked), key=lambda t: t.number)
+
+
+def _questions(found: Found) -> str:
+    """On how many questions values rest."""
+    counts = [len(trial.marks) for trial in _asked(found)]
+    return (
+        f"Each point tried, by when. Values rest on {min(counts)} to {max(counts)} questions; dark "
+        "points came through the race, and the line is the best of these so far."
+    )
 
 
 def _history(found: Found) -> str:
@@ -62,61 +91,43 @@ def _history(found: Found) -> str:
         best = max(best, value) if trial.state == "done" else best
         line.append(best)
     xs = [float(trial.number) for trial in trials]
-    return _plot(xs, values, [t.state == "done" for t in trials], "trial", str(aim), line)
+    labels = [_label(found, trial) for trial in trials]
+    return scatter(xs, values, [t.state == "done" for t in trials], "trial", str(aim), labels, line)
+
+
+def _cost(found: Found) -> str:
+    trials = _asked(found)
+    unit = next((aim.least for aim in found.aims if aim.least), "calls")
+    front = {trial.key for trial in found.front}
+    xs = [trial.cost(unit) for trial in trials]
+    values = [trial.value(found.aims[0]) for trial in trials]
+    dark = [trial.key in front for trial in trials]
+    labels = [_label(found, trial) for trial in trials]
+    return scatter(xs, values, dark, f"{unit} a question", str(found.aims[0]), labels)
+
+
+def _label(found: Found, trial: Trial) -> str:
+    chosen = ", ".join(f"{name}: {value}" for name, value in found.choices[trial.key])
+    value = trial.value(found.aims[0])
+    return f"trial {trial.number}, {value:.3f} on {len(trial.marks)} questions, {chosen}"
 
 
 def _front(found: Found) -> str:
-    trials = _asked(found)
-    front = {trial.key for trial in found.front}
-    xs = [trial.cost("calls") for trial in trials]
-    values = [trial.value(found.aims[0]) for trial in trials]
-    return _plot(xs, values, [t.key in front for t in trials], "calls a question", "value")
-
-
-def _plot(
-    xs: Sequence[float],
-    ys: Sequence[float],
-    dark: Sequence[bool],
-    across: str,
-    up: str,
-    line: Sequence[float] = (),
-) -> str:
-    x, y = _scale(xs, _EDGE, _WIDTH - 10), _scale(ys, _HEIGHT - _EDGE, 10)
-    marks = "".join(
-        f'<circle class="{"best" if d else "other"}" cx="{x(a):.1f}" cy="{y(b):.1f}" r="3"/>'
-        for a, b, d in zip(xs, ys, dark, strict=True)
-    )
-    drawn = " ".join(
-        f"{x(a):.1f},{y(b):.1f}" for a, b in zip(xs, line, strict=False) if b > float("-inf")
-    )
-    labels = (
-        f'<text x="{_WIDTH / 2}" y="{_HEIGHT - 8}">{escape(across)}</text>'
-        f'<text x="4" y="12">{escape(up)}</text>'
-        f'<text x="4" y="{_HEIGHT - _EDGE}">{min(ys):.3g}</text>'
-        f'<text x="4" y="28">{max(ys):.3g}</text>'
-        f'<text x="{_EDGE}" y="{_HEIGHT - 24}">{min(xs):.3g}</text>'
-        f'<text x="{_WIDTH - 50}" y="{_HEIGHT - 24}">{max(xs):.3g}</text>'
-    )
-    return _svg(f'{marks}<polyline class="line" points="{drawn}"/>{labels}')
-
-
-def _svg(inside: str, height: int = _HEIGHT) -> str:
-    return f'<svg width="{_WIDTH}" height="{height}" role="img">{inside}</svg>'
-
-
-class _Scale:
-    def __init__(self, values: Sequence[float], start: float, end: float) -> None:
-        self._low, self._high = min(values), max(values)
-        self._start, self._end = start, end
-
-    def __call__(self, value: float) -> float:
-        span = self._high - self._low
-        share = (value - self._low) / span if span else 0.5
-        return self._start + share * (self._end - self._start)
-
-
-def _scale(values: Sequence[float], start: float, end: float) -> _Scale:
-    return _Scale(values, start, end)
+    """With several objectives, the pipelines that no other beats in all of them."""
+    if len(found.aims) < 2:
+        return ""
+    head = ("file", "trial", "questions", *map(str, found.aims))
+    rows = [
+        (
+            f"front/{place:02}.yaml",
+            str(trial.number),
+            str(len(trial.marks)),
+            *(f"{trial.value(aim):.4g}" for aim in found.aims),
+        )
+        for place, trial in enumerate(found.front, start=1)
+    ]
+    note = "Nothing that was tried beats one of these in every objective."
+    return _section("The front", note, _table(head, rows))
 
 
 def importance(found: Found) -> list[tuple[str, float]]:
@@ -136,43 +147,10 @@ def importance(found: Found) -> list[tuple[str, float]]:
     return sorted(made, key=lambda pair: -pair[1])
 
 
-def _importance(found: Found) -> str:
-    bars = []
-    told_ = importance(found)
-    for place, (name, share) in enumerate(told_):
-        y = 18 * place + 14
-        bars.append(f'<text x="0" y="{y}">{escape(name)}</text>')
-        bars.append(
-            f'<rect class="best" x="220" y="{y - 10}" width="{400 * share:.1f}" height="11"/>'
-        )
-        bars.append(f'<text x="{226 + 400 * share:.1f}" y="{y}">{share:.0%}</text>')
-    return _svg("".join(bars), 18 * len(told_) + 10)
-
-
 def _parallel(found: Found) -> str:
-    trials = _asked(found)
-    names = list(dict.fromkeys(n for t in trials for n, _ in found.choices[t.key]))
-    levels = {
-        name: sorted({dict(found.choices[t.key]).get(name, "—") for t in trials}) for name in names
-    }
-    step = (_WIDTH - 120) / max(1, len(names))
-    lines = []
-    for trial in reversed(found.trials):
-        if not trial.asked:
-            continue
-        chosen = dict(found.choices[trial.key])
-        spots = []
-        for place, name in enumerate(names):
-            options = levels[name]
-            share = (options.index(chosen.get(name, "—")) + 0.5) / len(options)
-            spots.append(f"{60 + step * place:.1f},{20 + share * 170:.1f}")
-        best = trial.key == found.best.key
-        lines.append(f'<polyline class="{"line" if best else "thin"}" points="{" ".join(spots)}"/>')
-    labels = "".join(
-        f'<text transform="translate({60 + step * place:.1f},205) rotate(20)">{escape(name)}</text>'
-        for place, name in enumerate(names)
-    )
-    return _svg("".join(lines) + labels, 290)
+    trials = [trial for trial in reversed(found.trials) if trial.asked]
+    rows = [dict(found.choices[trial.key]) for trial in trials]
+    return parallel(rows, [trial.key == found.best.key for trial in trials])
 
 
 def _contest(found: Found) -> str:
@@ -195,14 +173,22 @@ def _contest(found: Found) -> str:
 
 
 def _spending(found: Found) -> str:
-    head = ("spent on", "calls")
     by_state: dict[str, int] = {}
     for trial in found.trials:
         by_state[trial.state] = by_state.get(trial.state, 0) + trial.paid
     tried = sum(by_state.values())
     rows = [(f"trials that were {state}", f"{paid:,}") for state, paid in by_state.items() if paid]
-    rows.append(("the test, and what was under way", f"{max(0, found.calls - tried):,}"))
-    return "<h2>Spending</h2>" + _table(head, rows)
+    rows.append(("the test, judges, and what was under way", f"{max(0, found.calls - tried):,}"))
+    rows.append(("in all", f"{found.calls:,}"))
+    by_step = [
+        (step, f"{spent.calls:,}", f"{spent.tokens:,}", f"${spent.usd:.4g}")
+        for step, spent in sorted(found.spending.items(), key=lambda pair: -pair[1].tokens)
+    ]
+    return (
+        _section("Spending", "", _table(("spent on", "calls"), rows))
+        + '<p class="note">By step, in this run; replies out of the bank cost nothing.</p>'
+        + _table(("step", "calls", "tokens", "dollars"), by_step)
+    )
 
 
 def _ablation(found: Found) -> str:
@@ -217,8 +203,8 @@ def _ablation(found: Found) -> str:
         worth = "" if one.worth is None else f"{100 * one.worth:+.2f} points"
         saved = (f"{one.calls_saved:.1f}", f"{one.tokens_saved:,.0f}", worth)
         rows.append((one.change, str(one.questions), points(one.loss), *saved))
-    note = "<p>The winner with less in it, on the draws that are in the bank.</p>"
-    return "<h2>What each step is worth</h2>" + note + _table(head, rows)
+    note = "The winner with less in it, on the draws that are in the bank, paired by question."
+    return _section("What each step is worth", note, _table(head, rows))
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -7,19 +7,15 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
-from ..backends.embedded.problems import problems
 from ..compiler.answers import Answer
 from ..compiler.errors import InputError
-from ..evaluation.data import Dataset, Item, dataset, load_data
+from ..evaluation.data import Dataset, Item, load_data
 from ..evaluation.data.split import DEV, TEST, part_of
 from ..evaluation.metrics import Metric
 from ..evaluation.metrics import metric as named
 from .examiner import Scores
 
-__all__ = ["EMBEDDED", "Questions", "questions", "scores_of"]
-
-EMBEDDED = "embedded:"
-"""Before a number of fresh problems of the embedded model, and perhaps a colon and a seed."""
+__all__ = ["Questions", "questions", "scores_of"]
 
 
 @dataclass(frozen=True)
@@ -55,8 +51,6 @@ def questions(
     """
     if isinstance(where, Dataset):
         whole = where
-    elif where.startswith(EMBEDDED):
-        whole = _embedded(where.removeprefix(EMBEDDED))
     else:
         whole = load_data(where, fields=fields or {}, split=split or None)
     order = list(whole.items)
@@ -97,15 +91,3 @@ def scores_of(
 
     distinct = {id(one): one for one in known.values()}
     return scores, tuple(distinct.values())
-
-
-def _embedded(told: str) -> Dataset:
-    count, _, seed = told.partition(":")
-    if not count.isdigit() or (seed and not seed.isdigit()) or int(count) < 1:
-        raise InputError(f"{EMBEDDED}{told}: a number of problems is meant, such as embedded:400")
-    made = problems("demo", int(count), int(seed or 0))
-    items = [
-        Item(f"abacus-{seed or 0}-{place}", problem.question, str(problem.answer), "numeric")
-        for place, problem in enumerate(made)
-    ]
-    return dataset("embedded", items, "numeric")

@@ -65,8 +65,10 @@ def pairs(one: Trial, other: Trial, aim: Aim) -> list[float]:
 class Race:
     """Drops a trial at the error rate `alpha` for each look, after at least `least` questions.
 
-    With several objectives it is dropped if a rival is at least as good on average in all of them,
-    and better by the test in one.
+    Each comparison has a question more that one side wins and one more that the other side wins:
+    what was equal so far, or differed in cost alone, need not stay so, and few questions say
+    little. With several objectives a trial is dropped if a rival is at least as good on average in
+    all of them, and better by the test in one.
     """
 
     aims: tuple[Aim, ...]
@@ -87,4 +89,13 @@ class Race:
         if any(mean(differences) > 0 for differences in told):
             return False
         level = self.alpha / len(told)
-        return any(self.test(differences) < level for differences in told)
+        return any(
+            self.test([*differences, *_open(aim, differences)]) < level
+            for aim, differences in zip(self.aims, told, strict=True)
+        )
+
+
+def _open(aim: Aim, differences: Sequence[float]) -> tuple[float, float]:
+    """A question won and one lost: by a whole score, or by the most that costs differed."""
+    size = 1.0 if aim.least is None else max(map(abs, differences))
+    return size, -size

@@ -13,6 +13,7 @@ from typing import Any
 from ..backends.base import Backend
 from ..compiler.build import build
 from ..compiler.errors import BudgetExhausted, InputError, PlanRefused, PolyarchError
+from ..compiler.graph import Graph
 from ..compiler.plan import plan
 from ..compiler.source import parse
 from ..compiler.space import Space
@@ -37,7 +38,7 @@ from .record import Record
 from .strategy import Setting, strategy
 from .trial import Trial, key_of, mean
 from .variants import baselines, reductions
-from .wanted import Wanted
+from .wanted import Wanted, dearest
 
 __all__ = ["Watch", "Work", "search_space"]
 
@@ -150,7 +151,8 @@ def _work(
     examiner: Examiner,
     watch: Watch,
 ) -> Work:
-    openings = Openings(space, examiner, wanted.caps)
+    caps = (*wanted.caps, *(dearest(space) if wanted.no_dearer else ()))
+    openings = Openings(space, examiner, caps)
     test = wilcoxon if wanted.pruner == "wilcoxon" else flip_test
     race = Race(wanted.aims, wanted.alpha, least=min(8, len(asked.dev)), test=test)
     engine = Engine(
@@ -158,12 +160,13 @@ def _work(
         examiner,
         openings,
         record,
-        History(wanted.aims),
+        History(wanted.aims, holes=space.holes),
         race,
         rng=Random(wanted.seed),
         most=min(len(asked.dev), wanted.most or _MOST),
         trials=wanted.trials,
-        caps=wanted.caps,
+        caps=caps,
+        no_dearer=wanted.no_dearer,
         spent=lambda: account.settle_up() if account.quiet else None,
         over=lambda: account.over,
         changed=lambda trial: watch(trial, work),
@@ -177,7 +180,7 @@ async def _searched(work: Work) -> Found:
     wanted, account = work.wanted, work.account
     try:
         account.allow(_EXPLORE)
-        setting = Setting(work.space, wanted.aims, Random(wanted.seed + 1), work.engine.price)
+        setting = Setting(work.space, wanted.aims, Random(wanted.seed + 1), work.engine)
         chosen = strategy(wanted.strategy, setting, wanted.arguments)
         try:
             why = await work.engine.explore(chosen, workers=wanted.workers, warm=wanted.warm)
@@ -387,11 +390,21 @@ def _found(
         dropped=dropped,
         opened=opened,
         guarded=guarded,
+        spending=dict(work.examiner.spent),
+        graph=_graph(work, text or work.openings(best.choice).text),
         started=_started(work, ranked),
         out=work.wanted.out,
         size=space.size,
         choices={trial.key: space.told(trial.choice) for trial in history if trial.choice},
     )
+
+
+def _graph(work: Work, text: str) -> Graph | None:
+    """A pipeline, compiled."""
+    prepared = _prepared(work, text)
+    if isinstance(prepared, PolyarchError) or prepared.plan is None:
+        return None
+    return prepared.plan.graph
 
 
 def _started(work: Work, ranked: Sequence[Trial]) -> tuple[Started, ...]:

@@ -19,6 +19,8 @@ from .trial import key_of
 
 __all__ = ["fitting", "from_pipelines", "from_studies", "ranked_texts"]
 
+_LIBRARY = Path(__file__).resolve().parent.parent / "pipelines"
+
 _LOOKED_AT = 32
 """Of the best points of an earlier study, so many are looked up in this space."""
 
@@ -32,14 +34,10 @@ def from_pipelines(space: Space, names: Sequence[str]) -> list[Choice]:
 
 
 def _file(name: str, folder: Path) -> Path:
-    from ..pipelines import names, path
-
-    for file in (Path(name), folder / name):
+    for file in (Path(name), folder / name, _LIBRARY / f"{name}.yaml"):
         if file.is_file():
             return file
-    if name in names():
-        return path(name)
-    hint = nearest(name, names())
+    hint = nearest(name, sorted(file.stem for file in _LIBRARY.glob("*.yaml")))
     raise InputError(f"no file and no pipeline of the library is called {name!r}; {hint}")
 
 

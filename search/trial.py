@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
 from ..compiler.space import Choice
@@ -39,11 +39,11 @@ class Trial:
     state: State = "running"
     why: str = ""
     """Why it was dropped or refused."""
+    key: str = field(init=False, compare=False, repr=False)
+    """The choice as a text."""
 
-    @property
-    def key(self) -> str:
-        """The choice as a text."""
-        return key_of(self.choice)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "key", key_of(self.choice))
 
     @property
     def paid(self) -> int:

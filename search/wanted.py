@@ -9,11 +9,12 @@ from typing import Any
 
 from ..compiler.errors import InputError
 from ..compiler.names import nearest
+from ..compiler.plan import plan
 from ..compiler.space import Space
 from .aim import UNITS, Aim, Unit
 from .record import Limits
 
-__all__ = ["Wanted", "aims_of", "caps_of"]
+__all__ = ["Wanted", "aims_of", "caps_of", "dearest"]
 
 
 @dataclass(frozen=True)
@@ -24,8 +25,9 @@ class Wanted:
     `guard` holds half of the questions back, to tell how far the others were fitted. `warm` are
     points that are tried first, `told_by` says by their keys where they come from.
 
-    `caps` is what a question may cost on average. `study` is a name within `out`, or the URL of a
-    database.
+    `caps` is what a question may cost on average; with `no_dearer` also no more calls and no more
+    tokens than the space's first point costs on the same questions. `study` is a name within
+    `out`, or the URL of a database.
     """
 
     out: Path
@@ -41,6 +43,7 @@ class Wanted:
     confirm: int | None = None
     test: int | None = None
     caps: tuple[tuple[Unit, float], ...] = ()
+    no_dearer: bool = False
     alpha: float = 0.1
     pruner: str = "flip"
     guard: bool = False
@@ -69,6 +72,12 @@ def aims_of(space: Space, minus: Mapping[str, float], least: tuple[str, ...]) ->
         Aim(least=one.minimize) if one.minimize else Aim(tuple(one.minus.items())) for one in told
     ]
     return tuple(sorted(made, key=lambda aim: aim.least is not None))
+
+
+def dearest(space: Space) -> tuple[tuple[Unit, float], ...]:
+    """What a question costs at most under the space's first point. Raises `SpecError`."""
+    total = plan(space.close(space.first).graph).total
+    return (("calls", total.calls.high), ("tokens", total.tokens.high))
 
 
 def caps_of(told: Mapping[str, float]) -> tuple[tuple[Unit, float], ...]:

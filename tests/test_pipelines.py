@@ -27,7 +27,7 @@ REPLIES = {
     "score": "Yes",
     "ask": "",
     "embed": "",
-    "choose": "answer: B",
+    "choose": "",
     "name_approaches": json.dumps({"approaches": ["a", "b", "c", "d", "e"]}),
     "solve_by": "Approach 1: take away\n12-2=10\nanswer: 10\nApproach 2: count\nanswer: 9",
 }
@@ -72,7 +72,7 @@ WRITING = {
     "answer_a_passage": ({**REPLIES, "solve": "10"}, "10"),
     "archon_unit_tests": (WORD_REPLIES, "10 apples"),
     "checklist_choice": (REPLIES, REPLIES["solve"]),
-    "choice_shuffling": (REPLIES, None),
+    "choice_shuffling": (REPLIES, "B"),
     "diversity_of_thought": ({**REPLIES, "solve_by": "answer: 10"}, "10"),
     "diversity_of_thought_one_call": (REPLIES, "10"),
     "rule_based_confidence": ({**REPLIES, "solve": "10"}, "10"),
@@ -84,13 +84,15 @@ WRITING = {
 """Those and others whose work the embedded model does not know."""
 
 SERVED = {"answer_a_passage": "openai/Qwen/Qwen2.5-7B-Instruct"}
-"""Those that read probabilities of a prompt and write freely: a model behind an own server."""
+"""Those that read probabilities of a prompt and write freely: a model on a server of one's own."""
 
 TASK = "Tom has 12 apples. Tom loses 2. How many apples does Tom have?"
 
 
 def reply(request: Request, draw: Draw, replies: Mapping[str, str]) -> Script:
     text = replies[request.purpose.role]
+    if request.purpose.role == "choose":
+        text = f"answer: {'AB'[request.purpose.shown.index('10')]}"
     turns = [message.role for message in request.messages]
     likely = ((text, -0.5), ("I", -1.0), ("No", -2.0))
     return Script(
@@ -119,8 +121,7 @@ def test_it_answers_within_its_bounds(name: str) -> None:
     }
     with polyarch.Pipeline(plan, backends=asked) as pipe:
         result = pipe(record if plan.graph.question.kind == "record" else TASK)
-    # The letter that is always answered stands for either choice.
-    assert str(result) == answer or (answer is None and str(result) in {"A", "B"})
+    assert str(result) == answer
     called = [event.data["result"] for event in result.trace if event.what == "called"]
     assert set(called) == ({10} if name in CALLING else set())
     assert plan.total.calls.low <= result.usage.calls <= plan.total.calls.high

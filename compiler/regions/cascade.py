@@ -63,7 +63,9 @@ class Cascade(Region):
             if outputs:
                 gate = f"{node.name}.accept_{last}"
                 fails = self._accept(last).model_dump(exclude_unset=True)
-                yield condition(node, gate, {"fails": fails}, outputs[-1:])
+                # A stage that gives nothing will not do either.
+                told = {"fails": fails, "signal": True}
+                yield condition(node, gate, told, outputs[-1:])
             yield from placed(bodies[stage], prefix, node, node.inputs, gate)
             outputs.append(f"{prefix}.{bodies[stage].output}")
             last = stage

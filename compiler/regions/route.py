@@ -21,8 +21,8 @@ class Route(Region):
     """Answer each kind of question in its own way.
 
     `by` gives one candidate, whose text names a case; the steps of that case answer, the others do
-    not run. Where the text names several cases the last one counts, and where it names none,
-    `otherwise`.
+    not run. Where the text names several cases the last one counts, and where it names none, or
+    there is no candidate, `otherwise`.
     """
 
     by: Body
@@ -76,4 +76,4 @@ class Route(Region):
         if case != self.otherwise:
             return {"holds": {"says": (case,), "among": names}}
         others = tuple(name for name in names if name != case)
-        return {"fails": {"says": others, "among": names}}
+        return {"fails": {"says": others, "among": names}, "signal": True}

@@ -14,7 +14,7 @@ from polyarch.compiler.plan import Plan, plan
 from polyarch.compiler.source import parse, read
 from polyarch.pipelines import names, path
 
-__all__ = ["Found", "found"]
+__all__ = ["Found", "found", "library"]
 
 ROOT = Path(__file__).parents[2]
 _BLOCK = re.compile(r"^```yaml\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -33,7 +33,7 @@ class Found:
 @cache
 def found() -> tuple[Found, ...]:
     """All of them: the library's first, the shortest of each kind first."""
-    kinds = (_library(), _examples(), _shown())
+    kinds = (library(), _examples(), _shown())
     return tuple(one for kind in kinds for one in sorted(kind, key=_size))
 
 
@@ -41,11 +41,16 @@ def _size(one: Found) -> tuple[int, int]:
     return len(one.plan.graph.nodes), len(one.text)
 
 
-def _library() -> Iterator[Found]:
-    for name in names():
-        file = path(name)
-        where = f"[`{name}`](../reference/pipelines.md#{name})"
-        yield Found(name, where, file.read_text("utf-8"), plan(build_file(file)))
+@cache
+def library() -> tuple[Found, ...]:
+    """Those of the library, by name."""
+    return tuple(_of_library(name) for name in names())
+
+
+def _of_library(name: str) -> Found:
+    file = path(name)
+    where = f"[`{name}`](../reference/pipelines.md#{name})"
+    return Found(name, where, file.read_text("utf-8"), plan(build_file(file)))
 
 
 def _examples() -> Iterator[Found]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from polyarch.compiler.emit.table import emit
-from polyarch.pipelines import names, path, spaces
+from polyarch.pipelines import path, spaces
 
-from .found import found
+from .found import library
 from .markdown import fenced, table
 
 __all__ = ["page"]
@@ -19,7 +19,6 @@ def page() -> str:
 
 
 def _lines() -> Iterator[str]:
-    known = {one.name: one for one in found() if one.name in names()}
     yield "# The library of pipelines"
     yield ""
     yield (
@@ -29,10 +28,10 @@ def _lines() -> Iterator[str]:
         "its place."
     )
     yield ""
-    rows = [(f"[`{name}`](#{name})", one.plan.graph.about) for name, one in sorted(known.items())]
+    rows = [(f"[`{one.name}`](#{one.name})", one.plan.graph.about) for one in library()]
     yield from table(("pipeline", ""), rows)
-    for name, one in sorted(known.items()):
-        yield f"\n## {name}\n"
+    for one in library():
+        yield f"\n## {one.name}\n"
         yield f"{one.plan.graph.about}\n"
         if one.plan.graph.source:
             yield f"Source: {one.plan.graph.source}\n"

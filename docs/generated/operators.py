@@ -46,7 +46,7 @@ def _page(name: str) -> Iterator[str]:
     if users:
         yield "## Example"
         yield ""
-        yield f"{users[0].plan.graph.about} From {users[0].where}."
+        yield f"From {users[0].where}. {users[0].plan.graph.about}"
         yield ""
         yield from fenced("yaml", users[0].text)
         yield ""
@@ -54,7 +54,9 @@ def _page(name: str) -> Iterator[str]:
 
 
 def _users(name: str) -> Sequence[Found]:
-    return [one for one in found() if _nodes(one, name)][:_SHOWN]
+    """Where it works: before others, where it is written, and not the part of a region."""
+    users = [one for one in found() if _nodes(one, name)]
+    return sorted(users, key=lambda one: f"op: {name}" not in one.text)[:_SHOWN]
 
 
 def _nodes(one: Found, name: str) -> Sequence[Node]:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
+
+from .coverage import Floats
 
 __all__ = ["IdealTime", "Worth", "break_even", "fit_ideal_time", "worth"]
 
@@ -18,36 +21,57 @@ _ASSUMES = (
 @dataclass(frozen=True, slots=True)
 class IdealTime:
     """Seconds of a call: `base`, and for each `prompt` and `completion` token; `explained` is the
-    share of the variance of the measured seconds that this accounts for."""
+    share of the variance of the measured seconds that this accounts for. A term is None where that
+    length never varied: what it takes is in the base."""
 
     base: float
-    prompt: float
-    completion: float
+    prompt: float | None
+    completion: float | None
     explained: float
     assumes: tuple[str, ...] = _ASSUMES
 
     def of(self, prompt_tokens: float, completion_tokens: float) -> float:
         """The ideal seconds of a call."""
-        return self.base + self.prompt * prompt_tokens + self.completion * completion_tokens
+        prompt, completion = self.prompt or 0.0, self.completion or 0.0
+        return self.base + prompt * prompt_tokens + completion * completion_tokens
 
 
 def fit_ideal_time(
     seconds: Sequence[float], prompt_tokens: Sequence[int], completion_tokens: Sequence[int]
 ) -> IdealTime:
-    """The least-squares fit to measured calls.
+    """The least-squares fit to measured calls, of terms that are none below 0: no token gives time
+    back.
 
     Cheaply Estimating Inference Efficiency Metrics for Autoregressive Transformer Models (Narayanan
-    et al., 2023). Raises ValueError where lengths vary too little to tell the terms apart.
+    et al., 2023). Raises ValueError where no length varies, or both do together.
     """
     told = np.asarray(seconds, dtype=np.float64)
-    terms = np.column_stack([np.ones(len(told)), prompt_tokens, completion_tokens])
-    found, _, rank, _ = np.linalg.lstsq(terms, told, rcond=None)
-    if rank < 3:
-        raise ValueError("prompts and completions must vary in length, each by itself")
+    lengths = {"prompt": prompt_tokens, "completion": completion_tokens}
+    vary = [name for name, own in lengths.items() if len(set(own)) > 1]
+    terms = np.column_stack([np.ones(len(told)), *(lengths[name] for name in vary)])
+    if not vary or np.linalg.matrix_rank(terms) <= len(vary):
+        raise ValueError("prompts or completions must vary in length, each by itself")
+    found = _least_squares(terms, told)
     spread = float(np.sum((told - told.mean()) ** 2))
     left = float(np.sum((told - terms @ found) ** 2))
-    base, prompt, completion = map(float, found)
-    return IdealTime(base, prompt, completion, 1 - left / spread if spread else 1.0)
+    each = dict(zip(vary, map(float, found[1:]), strict=True))
+    explained = 1 - left / spread if spread else 1.0
+    return IdealTime(float(found[0]), each.get("prompt"), each.get("completion"), explained)
+
+
+def _least_squares(terms: Floats, told: Floats) -> Floats:
+    """The coefficients of the best fit without a negative one, of few terms: the best of all
+    choices of terms whose own fit has none."""
+    best, least = np.zeros(terms.shape[1]), float(np.sum(told**2))
+    for count in range(1, terms.shape[1] + 1):
+        for chosen in combinations(range(terms.shape[1]), count):
+            part = terms[:, chosen]
+            found = np.linalg.lstsq(part, told, rcond=None)[0]
+            left = float(np.sum((told - part @ found) ** 2))
+            if np.all(found >= 0) and left < least:
+                best, least = np.zeros(terms.shape[1]), left
+                best[list(chosen)] = found
+    return best
 
 
 def break_even(

@@ -110,7 +110,7 @@ def step_attribution(
     `VersionMismatch`.
     """
     found = traced(trace)
-    whole = [_again(found.plan, run) for run in found.runs]
+    whole = [_again(found.plan, run, moved=False) for run in found.runs]
     changes = list(reductions(found.plan))
     replayed = [[_tried(made, run) for run in found.runs] for _, _, made in changes]
 
@@ -133,8 +133,8 @@ def step_attribution(
     return Steps(bootstrap(list(own.values())), tuple(parts), len(own), found.failed)
 
 
-def _again(plan: Plan, run: Run) -> _Told:
-    result = rerun(plan, run)
+def _again(plan: Plan, run: Run, *, moved: bool) -> _Told:
+    result = rerun(plan, run, moved=moved)
     return _Told(run.id, given_by(result), result.usage)
 
 
@@ -143,7 +143,7 @@ def _tried(plan: Plan | str, run: Run) -> _Told | str:
     if isinstance(plan, str):
         return plan
     try:
-        return _again(plan, run)
+        return _again(plan, run, moved=True)
     except NotRecorded:
         return _UNHEARD
     except RunError as error:
@@ -164,7 +164,7 @@ async def _asked_anew(
         if isinstance(plan, str) or told != _UNHEARD:
             return told
         try:
-            result = await go_on(plan, run, live, account)
+            result = await go_on(plan, run, live, account, moved=True)
         except BudgetExhausted as error:
             return f"the budget does not reach it: {error}"
         except (RunError, BackendError) as error:

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from ...compiler.errors import InputError
 from ...compiler.names import nearest
 from .dataset import Dataset, dataset
+from .embedded import EMBEDDED, embedded
 from .hub import hub_rows
 from .item import Item
 from .jsonl import rows
@@ -36,10 +37,11 @@ def load_data(
     """The items of a file, a folder of recordings, a data set of the hub or a named benchmark.
 
     `where` is a `.jsonl`, `.csv` (both also `.gz`) or `.parquet` file; a folder with
-    `items.jsonl.gz`; `hf:NAME`, `hf:NAME:CONFIG` or `hf:NAME:CONFIG:SPLIT`; or a name of
-    `evaluation/benchmarks/`, whose rows come from `file` if one is given. `fields` maps a field of
-    an item to that of the row. `split` keeps `dev` or `test`, `sample` so many of these, drawn by
-    `seed`. Raises `InputError` and `MissingPackage`.
+    `items.jsonl.gz`; `hf:NAME`, `hf:NAME:CONFIG` or `hf:NAME:CONFIG:SPLIT`; `embedded:COUNT` for
+    fresh problems of the embedded model; or a name of `evaluation/benchmarks/`, whose rows come
+    from `file` if one is given. `fields` maps a field of an item to that of the row. `split` keeps
+    `dev` or `test`, `sample` so many of these, drawn by `seed`. Raises `InputError` and
+    `MissingPackage`.
     """
     part = None if split is None else split_of(split)
     whole = _whole(str(where), fields, part, None if file is None else Path(file))
@@ -61,6 +63,8 @@ def _whole(where: str, fields: Mapping[str, str], part: str | None, file: Path |
         return benchmark(where).load(part, file, fields)
     if file is not None:
         raise InputError(f"--file goes with a benchmark: {', '.join(names())}")
+    if where.startswith(EMBEDDED):
+        return embedded(where.removeprefix(EMBEDDED))
     if where.startswith(_HUB):
         name, _, rest = where.removeprefix(_HUB).partition(":")
         config, _, chosen = rest.partition(":")

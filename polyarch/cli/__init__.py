@@ -26,7 +26,7 @@ COMMANDS = {
     "run": "Answer a question, or a file of questions, with a pipeline.",
     "eval": "Evaluate pipelines on data: scores, differences, costs, and how sure they are.",
     "analyze": "Tell why scores are what they are, and what would change them.",
-    "fit": "Fit weights, a threshold or a router to questions with known answers.",
+    "fit": "Fit weights, a threshold, a stopping value, a table or a router to known answers.",
     "search": "Search a space for the best pipeline within a budget.",
     "tune": "Find the settings with which a model is fastest on this machine.",
     "import": "Turn a configuration of Archon or optillm into a pipeline file.",

@@ -208,9 +208,17 @@ def _cost(ask: Ask) -> Iterator[tuple[str, object]]:
         yield from _worth(ask)
         return
     found = {calls.model: calls for calls in read_calls(Path(ask.where))}
-    for name in _of(ask, found):
+    names, unfit = _of(ask, found), ""
+    for name in names:
         own = found[name]
-        yield name, fit_ideal_time(own.seconds, own.prompt, own.completion)
+        try:
+            yield name, fit_ideal_time(own.seconds, own.prompt, own.completion)
+        except ValueError as error:
+            unfit = f"{name}: {error}"
+            click.echo(unfit, err=True)
+            names = [other for other in names if other != name]
+    if not names:
+        raise InputError(f"{ask.where}: of no model can the seconds of a call be told; {unfit}")
 
 
 def _worth(ask: Ask) -> Iterator[tuple[str, object]]:

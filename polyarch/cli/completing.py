@@ -24,7 +24,8 @@ def spaces(ctx: click.Context, param: click.Parameter, word: str) -> list[Comple
     """The library's search spaces, and files."""
     from ..pipelines import spaces
 
-    return [*files(ctx, param, word), *_beginning(word, spaces())]
+    bare = (name.removeprefix("open/") for name in spaces())
+    return [*files(ctx, param, word), *_beginning(word, bare)]
 
 
 def files(ctx: click.Context, param: click.Parameter, word: str) -> list[CompletionItem[str]]:

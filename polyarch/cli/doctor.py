@@ -12,6 +12,7 @@ import click
 
 from .completing import pipelines
 from .errors import as_json
+from .exits import Exit
 
 if TYPE_CHECKING:
     from .checks import Finding
@@ -39,7 +40,7 @@ def command(ctx: click.Context, file: str | None, json: bool) -> None:
         click.echo(jsonlib.dumps(told))
     else:
         click.echo("\n".join(_lines(found)))
-    ctx.exit(1 if lacking else 0)
+    ctx.exit(Exit.FAILED if lacking else Exit.DONE)
 
 
 def _of_here() -> list[Finding]:

@@ -108,7 +108,8 @@ def command(
     among draws was worth, and the cost of each.
 
     --data is a .jsonl, .csv or .parquet file, a folder of recordings, hf:NAME[:CONFIG[:SPLIT]] of
-    the Hugging Face hub, or a named benchmark such as gsm8k. Items have id, question, reference
+    the Hugging Face hub, a named benchmark such as gsm8k, or embedded:COUNT for fresh problems of
+    the model that ships with polyarch. Items have id, question, reference
     and, where needed, choices; --field maps other names. --metric is a name, or JSON with options:
     '{"numeric": {"tolerance": 0.1}}'.
     """

@@ -11,7 +11,7 @@ class Exit(IntEnum):
     """The exit codes of every command."""
 
     DONE = 0
-    """All that was asked for is done. A server that was told to stop, and did."""
+    """All that was asked for is done; of a server, that SIGTERM ended it in order."""
     FAILED = 1
     """An error, told on standard error; or `doctor` missed something that the pipeline needs."""
     USAGE = 2

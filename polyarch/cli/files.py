@@ -12,7 +12,8 @@ __all__ = ["pipeline_file"]
 
 
 def pipeline_file(word: str) -> Path:
-    """The file of that path, else the library's pipeline of that name.
+    """The file of that path, else the library's pipeline or search space of that name; of a space,
+    `open/` may be left out.
 
     Raises `InputError` with the nearest name.
     """
@@ -21,10 +22,11 @@ def pipeline_file(word: str) -> Path:
         return file
     from ..pipelines import names, path, spaces
 
-    if word in (*names(), *spaces()):
-        found = path(word)
-        detail(f"{word}: {found}")
-        return found
+    for name in (word, f"open/{word}"):
+        if name in (*names(), *spaces()):
+            found = path(name)
+            detail(f"{word}: {found}")
+            return found
     beside = [str(found) for found in _beside(file)]
     hint = nearest(word, [*names(), *spaces(), *beside])
     raise InputError(f"no file and no pipeline of the library is called {word!r}; {hint}")

@@ -258,8 +258,9 @@ def _(result: Split, name: str) -> Iterator[Rows]:
 @_rows.register
 def _(result: IdealTime, name: str) -> Iterator[Rows]:
     head = ["model", "base s", "s / 1,000 prompt", "s / 1,000 completion", "explained"]
-    terms = (result.base, 1000 * result.prompt, 1000 * result.completion)
-    row = [name, *(f"{own:.3f}" for own in terms), f"{result.explained:.1%}"]
+    terms = (result.prompt, result.completion)
+    each = ["-" if own is None else f"{1000 * own:.3f}" for own in terms]
+    row = [name, f"{result.base:.3f}", *each, f"{result.explained:.1%}"]
     yield "Seconds of a call without queueing", head, [row]
 
 

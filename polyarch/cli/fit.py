@@ -137,7 +137,7 @@ def command(
     questions = known(data, made)
     named = _named(what, cases, made, told)
     results = asyncio.run(results_of(made, questions, seed, keys))
-    artefact = _fitted(what, Fit(made, questions, results, named, told))
+    artefact = _fitted(what, _Fit(made, questions, results, named, told))
     with of_file(out):
         Path(out).write_text(artefact.model_dump_json(indent=1) + "\n")
     if json:
@@ -149,7 +149,7 @@ def command(
 
 
 @dataclass(frozen=True, slots=True)
-class Fit:
+class _Fit:
     """What there is to fit to: the plan, the questions and what came of them; the cases, and what
     else was said."""
 
@@ -160,7 +160,7 @@ class Fit:
     told: Mapping[str, Any]
 
 
-def _fitted(what: str, fit: Fit) -> Fitted:
+def _fitted(what: str, fit: _Fit) -> Fitted:
     """What was asked for."""
     from ..evaluation.fitting import (
         Promise,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
@@ -13,8 +13,11 @@ from .completing import spaces
 from .errors import as_json
 
 if TYPE_CHECKING:
+    from ..compiler.space import Hole
     from ..search.display import Display
     from ..search.found import Found
+    from ..search.search import Work
+    from ..search.trial import Trial
 
 __all__ = ["command"]
 
@@ -28,7 +31,11 @@ _BUDGET = ("calls", "tokens", "usd", "minutes")
 @click.option("--metric", metavar="NAME", help="What scores answers; the data's own if left out.")
 @click.option("--minus", metavar="UNIT=WORTH,…", help="What a call, token, … costs of the score.")
 @click.option("--least", metavar="UNIT", multiple=True, help="A cost as an objective of its own.")
-@click.option("--at-most", metavar="UNIT=LIMIT,…", help="What a question may cost on average.")
+@click.option(
+    "--at-most",
+    metavar="UNIT=LIMIT,…|default",
+    help="What a question may cost on average; default: what the space's first point costs.",
+)
 @click.option("--strategy", metavar="NAME", help="Who decides what to try. [default: frugal]")
 @click.option("--argument", metavar="NAME=VALUE", multiple=True, help="Of the strategy.")
 @click.option("--trials", type=click.IntRange(min=1), help="The most points tried.")
@@ -45,7 +52,7 @@ _BUDGET = ("calls", "tokens", "usd", "minutes")
 @click.option("--after", metavar="FOLDER", multiple=True, help="An earlier search to go on from.")
 @click.option("--memory", metavar="FILE|URL", help="Tasks searched before: start from the nearest.")
 @click.option("--pruner", type=click.Choice(["flip", "wilcoxon"]), default="flip")
-@click.option("--optuna", metavar="FILE", help="Also write an Optuna journal, for its dashboard.")
+@click.option("--optuna", metavar="FILE|URL", help="Also write an Optuna study, for its dashboard.")
 @click.option("--allow-key", "keys", metavar="VARIABLE", multiple=True, help="As for run.")
 @click.option("--allow-unsandboxed", is_flag=True, help="As for run.")
 @click.option("--json", is_flag=True, callback=as_json, help="The outcome, or errors, as JSON.")
@@ -103,7 +110,7 @@ def command(
             metric=metric,
             minus=_numbers(minus, "--minus"),
             least=least,
-            at_most=_numbers(at_most, "--at-most"),
+            at_most=at_most if at_most == "default" else _numbers(at_most, "--at-most"),
             strategy=strategy,
             arguments=dict(_argument(one) for one in argument),
             trials=trials,
@@ -120,15 +127,8 @@ def command(
             memory=memory,
             keys=keys,
             allow_unsandboxed=allow_unsandboxed,
-            watch=display,
+            watch=_watch(display, optuna, opened.name, opened.holes),
         )
-    if optuna is not None:
-        from pathlib import Path
-
-        from ..search.history import History
-        from ..search.strategy.sampled import export
-
-        export(Path(optuna), opened.name, opened.holes, History(found.aims, found.trials))
     _tell(found, json)
 
 
@@ -146,6 +146,26 @@ def _tell(found: Found, as_json: bool) -> None:
     for line in figures(found):
         click.echo(line)
     click.echo(f"\nwritten: {found.out}/best.yaml, report.html, search.json")
+
+
+def _watch(
+    display: Display, optuna: str | None, name: str, holes: tuple[Hole, ...]
+) -> Callable[[Trial, Work], None]:
+    """Who is told of every step of a trial: the display, and the study of Optuna's if one is
+    wanted."""
+    if optuna is None:
+        return display
+    from ..search.strategy.sampled import Mirror
+
+    mirrors: list[Mirror] = []
+
+    def told(trial: Trial, work: Work) -> None:
+        display(trial, work)
+        if not mirrors:
+            mirrors.append(Mirror(optuna, name, holes, work.wanted.aims))
+        mirrors[0](trial)
+
+    return told
 
 
 def _shown(display: Display, quiet: bool) -> AbstractContextManager[object]:

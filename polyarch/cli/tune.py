@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .completing import files
 from .errors import as_json
+from .voice import aside
 
 if TYPE_CHECKING:
     from ..search.tuning.study import Tuned
@@ -17,7 +19,7 @@ __all__ = ["command"]
 
 
 @click.command("tune")
-@click.argument("what", metavar="FILE|BACKEND/MODEL")
+@click.argument("what", metavar="FILE|BACKEND/MODEL", shell_complete=files)
 @click.option("--model", metavar="NAME", help="Which model of FILE is tuned.")
 @click.option("--option", "options", metavar="NAME=VALUE", multiple=True, help="Of BACKEND/MODEL.")
 @click.option(
@@ -34,18 +36,16 @@ __all__ = ["command"]
 @click.option("--trials", type=click.IntRange(min=1), default=64, show_default=True)
 @click.option("--minutes", type=click.FloatRange(min=0, min_open=True), help="Begin none after.")
 @click.option("--repeats", type=click.IntRange(min=1), default=3, show_default=True)
-@click.option("--strategy", default="random", show_default=True, help="Where not all are measured.")
+@click.option("--strategy", default="tpe", show_default=True, help="Where not all are measured.")
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--out", default="profile.json", show_default=True, metavar="JSON")
 @click.option("--allow-key", "keys", metavar="VARIABLE", multiple=True, help="As for run.")
 @click.option("--json", is_flag=True, callback=as_json, help="The outcome, or errors, as JSON.")
-@click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
 def command(
     what: str,
     options: tuple[str, ...],
     tries: tuple[str, ...],
     json: bool,
-    quiet: bool,
     **given: Any,
 ) -> None:
     """Find the settings with which a model is fastest on this machine.
@@ -59,9 +59,9 @@ def command(
     from ..search.tuning.call import tune
 
     def watch(values: Mapping[str, Any], told: float | str) -> None:
-        if not quiet and not json:
+        if not json:
             said = told if isinstance(told, str) else f"{told:,.0f} tokens/s"
-            click.echo(f"{_line(values)}: {said}", err=True)
+            aside(f"{_line(values)}: {said}")
 
     found = tune(
         what,

@@ -31,6 +31,9 @@ class _Held:
     critiqued: bool = False
 
     def and_(self, other: _Held) -> _Held:
+        """Both; of what two components let through as it is, nothing comes twice."""
+        if self.steps and set(other.steps) <= set(self.steps):
+            return self
         both = self.critiqued and other.critiqued if self.steps else other.critiqued
         return _Held((*self.steps, *other.steps), self.count + other.count, both)
 

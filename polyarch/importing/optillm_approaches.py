@@ -35,7 +35,7 @@ APPROACHES: Mapping[str, Approach] = MappingProxyType(
                 "feedback": {"op": "critique_all", "temperature": 0.1, "max_tokens": 512},
                 "answer": {"temperature": 0.1, "max_tokens": 8192},
             },
-            "moa is patched_moa, with critiques of all drafts in one call; mixture_of_agents is "
+            "it is patched_moa, with critiques of all drafts in one call; mixture_of_agents is "
             "that of several models",
         ),
         "bon": Approach(
@@ -44,7 +44,7 @@ APPROACHES: Mapping[str, Approach] = MappingProxyType(
                 "drafts": {"n": 3, "temperature": 1, "max_tokens": 4096},
                 "scored": {"temperature": 0.7},
             },
-            "bon asks for one grade from 0 to 10, best_of_n for four verdicts on each draft",
+            "it asks for one grade from 0 to 10, best_of_n for four verdicts on each draft",
         ),
         "self_consistency": Approach(
             "self_consistency",
@@ -55,7 +55,7 @@ APPROACHES: Mapping[str, Approach] = MappingProxyType(
         "majority_voting": Approach(
             "self_consistency",
             {"drafts": {"n": 6, "temperature": 0.6, "max_tokens": 4096}},
-            f"majority_voting finds the answers by patterns of its own; {_READ_BY}",
+            f"it finds the answers by patterns of its own; {_READ_BY}",
             votes=True,
         ),
         "re2": Approach(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 
 from starlette.responses import JSONResponse
@@ -24,6 +24,7 @@ _STREAM_HEADERS = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-cache"),
 ]
+_ID = "x-request-id"
 _SILENCE = 15.0
 """Seconds without a word after which a stream says that it is alive."""
 
@@ -60,6 +61,11 @@ class Answer:
             **({"why": self._why} if self._why else {}),
         }
 
+    @property
+    def _id(self) -> Mapping[str, str]:
+        """The header that tells the request's id, also where a reply does not come to tell it."""
+        return {_ID: self._answering.shape.id}
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             await while_connected(receive, self._run(scope, receive, send))
@@ -84,7 +90,7 @@ class Answer:
                     self._reply.close(one.told)
                 elif not isinstance(one, Aside):
                     self._reply.add(one)
-        await JSONResponse(self._reply.whole())(scope, receive, send)
+        await JSONResponse(self._reply.whole(), headers=self._id)(scope, receive, send)
 
     async def _stream(self, said: AsyncGenerator[Said, None], send: Send) -> None:
         """Events as they come. The status is not told before the first is there, or a while has
@@ -122,8 +128,8 @@ class Answer:
         async with self._speaking:
             if not self._begun:
                 self._begun = True
-                start = {"type": "http.response.start", "status": 200, "headers": _STREAM_HEADERS}
-                await send(start)
+                headers = [*_STREAM_HEADERS, (_ID.encode(), self._id[_ID].encode())]
+                await send({"type": "http.response.start", "status": 200, "headers": headers})
             self._count += 1
             await send(_part(data, more=more))
 
@@ -133,7 +139,8 @@ class Answer:
         if self._begun:
             await send(_part(event(told.body), more=False))
         else:
-            await JSONResponse(told.body, told.status, told.headers)(scope, receive, send)
+            headers = {**told.headers, **self._id}
+            await JSONResponse(told.body, told.status, headers)(scope, receive, send)
 
 
 def _part(data: bytes, *, more: bool) -> Message:

@@ -122,16 +122,17 @@ async def go_on(
     edits: Sequence[Edit] = (),
     *,
     prefixed: bool = False,
+    moved: bool = False,
     listeners: Iterable[Listener] = (),
 ) -> Result:
     """Run one question of a trace again with replies changed, and ask `models` what follows.
 
     `models` are open backends by the names in the plan, which stay the caller's to close. With
-    `prefixed` the model goes on from the text of an edit, else that is the whole reply. Raises
-    `InputError` for an edit of what is not there and a model that is not open, `BudgetExhausted` of
-    the account, and what the run raises.
+    `prefixed` the model goes on from the text of an edit, else that is the whole reply; `moved` is
+    as in `rerun`. Raises `InputError` for an edit of what is not there and a model that is not
+    open, `BudgetExhausted` of the account, and what the run raises.
     """
-    told = Recorded(plan, run, edits)
+    told = Recorded(plan, run, edits, moved=moved)
     specs = plan.graph.models
     if missing := [name for name in specs if name not in models]:
         raise InputError(f"no model was opened for {missing[0]!r}")

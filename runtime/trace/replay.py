@@ -120,18 +120,23 @@ def replay(
 
 
 def rerun(
-    plan: Plan, run: Run, edits: Sequence[Edit] = (), listeners: Iterable[Listener] = ()
+    plan: Plan,
+    run: Run,
+    edits: Sequence[Edit] = (),
+    listeners: Iterable[Listener] = (),
+    *,
+    moved: bool = False,
 ) -> Result:
     """Run one question of a trace again; what `replay` says holds.
 
-    `plan` may be another than the recorded one: steps of the same names find their replies, and
-    steps on single candidates also those to the same prompt at another place. Raises as `replay`
-    does.
+    `plan` may be another than the recorded one, where steps of the same names find their replies.
+    With `moved`, steps on single candidates find those to the same prompt at another place, too:
+    a plan with less in it moves what follows. Raises as `replay` does.
     """
     # Which request a spent budget did not reach is recorded; a ledger would decide it anew, by
     # which of several replies at the same instant comes first.
     graph = replace(plan.graph, budgets={})
-    told = Recorded(plan, run, edits)
+    told = Recorded(plan, run, edits, moved=moved)
     heard = tuple(listeners)
     if told.spent:
         # What was never sent must not hold a slot that what was lost is waiting for.
@@ -180,8 +185,12 @@ class Recorded:
     """The replies of one run, some of them edited, by the seeds of their draws: those derive from
     the run's seed, question, step, place, ask and turn alone."""
 
-    def __init__(self, plan: Plan, run: Run, edits: Sequence[Edit] = ()) -> None:
-        """Raises `InputError` for an edit of no step, or of more than one reply."""
+    def __init__(
+        self, plan: Plan, run: Run, edits: Sequence[Edit] = (), *, moved: bool = False
+    ) -> None:
+        """`moved` as in `rerun`. Raises `InputError` for an edit of no step, or of more than one
+        reply."""
+        self._may_move = moved
         root = derive(run.seed, run.id)
         self.due = run.ended - run.began
         """The virtual time at which nothing more will come."""
@@ -223,6 +232,8 @@ class Recorded:
         if (known := self._found.get(draw.seed)) is not None:
             return known
         found, seed = self._own(request, draw), draw.seed
+        if not self._may_move:
+            return found
         if isinstance(found, str) or seed in self._given:
             moved = self._moved(request)
             if moved is None:
@@ -252,7 +263,7 @@ class Recorded:
 
         A step before that drops or keeps other candidates than it did moves all that follow.
         """
-        if request.step not in self._each or self._edits:
+        if request.step not in self._each:
             return None
         told = digest(request.messages)
         same = (

@@ -11,9 +11,10 @@ from typing import Protocol
 from ...compiler.space import Choice, Hole
 from ..aim import Aim
 from ..history import History
+from ..lineage import Lineage
 from ..trial import Trial
 
-__all__ = ["Searched", "Setting", "Strategy", "neighbours", "without"]
+__all__ = ["Bank", "Searched", "Setting", "Strategy", "neighbours", "without"]
 
 
 class Searched(Protocol):
@@ -41,15 +42,26 @@ class Searched(Protocol):
         """All points in a fixed order."""
 
 
+class Bank(Protocol):
+    """What a strategy may know of the draws that were paid for; the engine is one."""
+
+    def lineage(self, choice: Choice) -> Lineage | None:
+        """Where the draws of a point come from. The pipeline is compiled for it, which takes a
+        while; None where it cannot run."""
+
+    def held(self, origin: str) -> float:
+        """How many draws of an origin the bank holds of a question, on average over those that
+        points are asked at present."""
+
+
 @dataclass(frozen=True)
 class Setting:
-    """What every strategy works with. `price` says about how many calls a question costs that the
-    bank does not hold; it raises nothing, and is infinite for a point that is refused."""
+    """What every strategy works with."""
 
     space: Searched
     aims: tuple[Aim, ...]
     rng: Random
-    price: Callable[[Choice], float]
+    bank: Bank
 
 
 class Strategy:
@@ -59,7 +71,7 @@ class Strategy:
         self.space = setting.space
         self.aims = setting.aims
         self.rng = setting.rng
-        self.price = setting.price
+        self.bank = setting.bank
 
     @abstractmethod
     async def ask(self, history: History) -> Choice | None:
@@ -79,14 +91,26 @@ class Strategy:
 
 
 def neighbours(space: Searched, choice: Choice, rng: Random) -> Iterator[Choice]:
-    """The points that differ in one hole, and in what comes and goes with it; of a continuous range
-    two at random."""
+    """The points that differ in one hole, in what comes and goes with it, and in one more hole
+    where the space allows them only so; of a continuous range two at random."""
     for hole in space.holes:
         if hole.name in choice:
             for value in _others(hole, choice[hole.name], rng):
                 made = _completed(space, {**choice, hole.name: value}, rng)
+                allowed = _allowed(space, made, hole, rng) if space.valid(made) else made
+                if allowed is not None:
+                    yield allowed
+
+
+def _allowed(space: Searched, choice: Choice, kept: Hole, rng: Random) -> Choice | None:
+    """A point that differs in one hole from a choice that is none, if there is one."""
+    for hole in rng.sample(space.holes, len(space.holes)):
+        if hole.name in choice and hole.name != kept.name:
+            for value in _others(hole, choice[hole.name], rng):
+                made = _completed(space, {**choice, hole.name: value}, rng)
                 if not space.valid(made):
-                    yield made
+                    return made
+    return None
 
 
 def without(space: Searched, choice: Choice, hole: Hole, value: float, rng: Random) -> Choice:

@@ -36,7 +36,7 @@ class Gp(Strategy):
         choices = [choice for choice in drawn if choice is not None]
         if not choices:
             return None
-        values = np.asarray([trial.value(self.aims[0]) for trial in asked])
+        values = np.asarray([history.mean(trial, self.aims[0]) for trial in asked])
         model = Gaussian(
             self._encoding([trial.choice for trial in asked]),
             values,

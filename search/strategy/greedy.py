@@ -59,8 +59,9 @@ class Greedy(Strategy):
 
     def _best(self, choices: list[Choice]) -> Choice:
         assert self._history is not None
-        known = [trial for c in choices if (trial := self._history.get(c)) is not None]
+        history, aim = self._history, self.aims[0]
+        known = [trial for c in choices if (trial := history.get(c)) is not None]
         asked = [trial for trial in known if trial.asked]
         if not asked:
             return choices[-1]
-        return max(asked, key=lambda t: t.value(self.aims[0])).choice
+        return max(asked, key=lambda t: history.mean(t, aim)).choice

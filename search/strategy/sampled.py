@@ -7,11 +7,12 @@ kept books of; what was tried is told to it again when a search goes on.
 from __future__ import annotations
 
 import warnings
-from pathlib import Path
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ...compiler.errors import MissingPackage
 from ...compiler.space import Choice, Hole
+from ..aim import Aim
 from ..history import History
 from ..trial import Trial, key_of
 from .base import Setting, Strategy
@@ -19,7 +20,7 @@ from .base import Setting, Strategy
 if TYPE_CHECKING:
     import optuna
 
-__all__ = ["Sampled", "export"]
+__all__ = ["Mirror", "Sampled"]
 
 
 class Sampled(Strategy):
@@ -69,36 +70,79 @@ class Sampled(Strategy):
             self._study.add_trial(_frozen(self._optuna, self.space.holes, trial, values))
 
     def _sampler(self, name: str) -> Any:
-        seed, samplers = self.rng.randrange(1 << 31), self._optuna.samplers
-        if name == "tpe":
-            with warnings.catch_warnings():
-                # Optuna warns that grouping may change.
-                warnings.simplefilter("ignore", self._optuna.exceptions.ExperimentalWarning)
+        with warnings.catch_warnings():
+            # Optuna warns that grouping, NSGA-III and its Gaussian process may change.
+            warnings.simplefilter("ignore", self._optuna.exceptions.ExperimentalWarning)
+            return self._made(name, self.rng.randrange(1 << 31))
+
+    def _made(self, name: str, seed: int) -> Any:
+        samplers = self._optuna.samplers
+        match name:
+            case "tpe":
                 return samplers.TPESampler(seed=seed, multivariate=True, group=True)
-        if name == "optuna_gp":
-            try:
-                import torch  # noqa: F401 -- Optuna fails late, and with another message
-            except ImportError as error:
-                hint = "pip install torch, or use --strategy gp"
-                raise MissingPackage(f"optuna_gp needs torch: {hint}") from error
-            return samplers.GPSampler(seed=seed)
-        made = samplers.NSGAIISampler if name == "nsga2" else samplers.NSGAIIISampler
-        return made(seed=seed, population_size=16)
+            case "optuna_gp":
+                try:
+                    import torch  # noqa: F401 -- Optuna fails late, and with another message
+                except ImportError as error:
+                    hint = "pip install torch, or use --strategy gp"
+                    raise MissingPackage(f"optuna_gp needs torch: {hint}") from error
+                return samplers.GPSampler(seed=seed)
+            case "nsga2":
+                return samplers.NSGAIISampler(seed=seed, population_size=16)
+        return samplers.NSGAIIISampler(seed=seed, population_size=16)
 
 
-def export(path: Path, name: str, holes: tuple[Hole, ...], history: History) -> None:
-    """Write what was tried as an Optuna journal, for optuna-dashboard. Raises `MissingPackage`."""
-    optuna = _optuna()
-    path.unlink(missing_ok=True)
-    backend = optuna.storages.journal.JournalFileBackend(str(path))
-    study = optuna.create_study(
-        study_name=name,
-        storage=optuna.storages.JournalStorage(backend),
-        directions=["maximize"] * len(history.aims),
+class Mirror:
+    """Writes trials into a study of Optuna's as they end, for optuna-dashboard: a journal file, or
+    the URL of a database. Several processes may write into one.
+
+    A trial is written once, as it ended: what the best are asked later is not in it. Raises
+    `MissingPackage`.
+    """
+
+    def __init__(self, where: str, name: str, holes: tuple[Hole, ...], aims: Sequence[Aim]) -> None:
+        self._optuna = _optuna()
+        self._holes = holes
+        self._aims = tuple(aims)
+        storage: Any = where
+        if "://" not in where:
+            backend = self._optuna.storages.journal.JournalFileBackend(where)
+            storage = self._optuna.storages.JournalStorage(backend)
+        self._study = self._optuna.create_study(
+            study_name=name,
+            storage=storage,
+            directions=["maximize"] * len(self._aims),
+            load_if_exists=True,
+        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", self._optuna.exceptions.ExperimentalWarning)
+            self._study.set_metric_names([str(aim) for aim in self._aims])
+        self._written = {trial.user_attrs.get("key") for trial in self._study.trials}
+
+    def __call__(self, trial: Trial) -> None:
+        """Take a step of a trial in."""
+        if trial.state not in ("done", "dropped", "costly") or not trial.asked:
+            return
+        if trial.key not in self._written:
+            self._written.add(trial.key)
+            values = [trial.value(aim) for aim in self._aims]
+            made = _frozen(self._optuna, self._holes, trial, values)
+            self._study.add_trial(_in_words(self._optuna, self._holes, made))
+
+
+def _in_words(optuna: Any, holes: tuple[Hole, ...], trial: Any) -> Any:
+    """A trial with options in words in the place of their numbers, for people."""
+    params, kinds = dict(trial.params), dict(trial.distributions)
+    for hole in holes:
+        if hole.options and hole.name in params:
+            words = [hole.told(place) for place in range(len(hole.options))]
+            if len(set(words)) < len(words):
+                words = [f"{place}: {word}" for place, word in enumerate(words)]
+            params[hole.name] = words[int(params[hole.name])]
+            kinds[hole.name] = optuna.distributions.CategoricalDistribution(words)
+    return optuna.trial.create_trial(
+        params=params, distributions=kinds, values=trial.values, user_attrs=trial.user_attrs
     )
-    for trial in sorted(history.asked, key=lambda one: one.number):
-        values = [trial.value(aim) for aim in history.aims]
-        study.add_trial(_frozen(optuna, holes, trial, values))
 
 
 def _optuna() -> Any:
@@ -138,5 +182,10 @@ def _frozen(optuna: Any, holes: tuple[Hole, ...], trial: Trial, values: list[flo
         params=dict(trial.choice),
         distributions=known,
         values=values,
-        user_attrs={"questions": len(trial.marks), "state": trial.state, "paid": trial.paid},
+        user_attrs={
+            "key": trial.key,
+            "questions": len(trial.marks),
+            "state": trial.state,
+            "paid": trial.paid,
+        },
     )

@@ -41,7 +41,7 @@ def tune(
     trials: int = 64,
     minutes: float | None = None,
     repeats: int = 3,
-    strategy: str = "random",
+    strategy: str = "tpe",
     seed: int = 0,
     out: str | Path = "profile.json",
     keys: Sequence[str] = (),

@@ -101,7 +101,7 @@ async def measured(job: Job, backends: Mapping[str, Backend] | None = None) -> f
     return tokens / seconds
 
 
-def main() -> None:
+def _main() -> None:
     """Measure the job on standard input."""
     job = Job.of(sys.stdin.buffer.read())
     try:
@@ -113,4 +113,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    _main()

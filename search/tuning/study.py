@@ -50,7 +50,7 @@ class Tuning:
     trials: int = 64
     seconds: float | None = None
     repeats: int = 3
-    strategy: str = "random"
+    strategy: str = "tpe"
     seed: int = 0
     kept: Path | None = None
 
@@ -64,6 +64,16 @@ class Tuned:
     rates: tuple[tuple[Mapping[str, Any], float], ...]
     failed: tuple[tuple[Mapping[str, Any], str], ...]
     why: str
+
+
+class _NoBank:
+    """The bank of a search that draws nothing: every setting costs a measurement."""
+
+    def lineage(self, choice: Choice) -> None:
+        return None
+
+    def held(self, origin: str) -> float:
+        return 0.0
 
 
 @dataclass
@@ -87,7 +97,7 @@ class _Study:
         """Measure settings until all are, or enough, or time is over; why it ended."""
         tuning = self.tuning
         rng = Random(tuning.seed)
-        setting = Setting(tuning.settings, self.history.aims, rng, lambda choice: 1.0)
+        setting = Setting(tuning.settings, self.history.aims, rng, _NoBank())
         whole = tuning.settings.size <= tuning.trials
         made = strategy("grid" if whole else tuning.strategy, setting)
         while len(self.history) + len(self.failed) < min(tuning.trials, tuning.settings.size):

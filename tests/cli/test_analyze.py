@@ -95,6 +95,34 @@ def test_the_verifier_and_what_it_can_reach(runs: Path) -> None:
     assert reach["precision"][0] == pytest.approx(0.5 / (0.5 + 0.5 * 0.25))
 
 
+def test_the_split_between_solutions_and_verifications(runs: Path) -> None:
+    (told,) = found(runs, "--of", "split", "--votes", 10, "--ratio", 0.5)
+    cells = {(c["solutions"], c["verifications"]): c for c in told["grid"]}
+    assert cells[1, 0]["accuracy"]["estimate"] == pytest.approx(0.5, abs=0.05)
+    assert cells[2, 10]["accuracy"]["estimate"] == 0.75
+    assert cells[2, 10]["cost"] == 12
+    assert "best for the cost" in analyze(runs, "--of", "split", "--votes", 10).stdout
+    assert "not every score is a share" in analyze(runs, "--of", "split", "--votes", 3).stderr
+
+
+def test_seconds_of_recorded_calls(tmp_path: Path) -> None:
+    calls = [
+        {"item": str(n), "model": model, "sample": 0, "text": "", "answer": None, "correct": True}
+        | {"prompt_tokens": 30 + n % 3, "completion_tokens": length, "latency_s": 1 + 0.02 * length}
+        for model, step in (("m", 7), ("flat", 0))
+        for n in range(5)
+        for length in [10 + step * n * n]
+    ]
+    calls[5:] = [{**call, "prompt_tokens": 30} for call in calls[5:]]
+    (tmp_path / "samples.jsonl").write_text("".join(json.dumps(call) + "\n" for call in calls))
+    done = analyze(tmp_path, "--of", "cost", "--json")
+    (told,) = json.loads(done.stdout)["found"]
+    assert (told["source"], told["kind"]) == ("m", "idealtime")
+    assert (told["base"], told["completion"]) == pytest.approx((1, 0.02))
+    assert "flat: prompts or completions must vary" in done.stderr
+    assert "Seconds of a call" in analyze(tmp_path, "--of", "cost").stdout
+
+
 def test_selective_goes_by_the_scores_of_results(runs: Path) -> None:
     told, table = found(runs, "--of", "selective", "--risk", 0.3)
     assert told["source"] == "p: vote_share"

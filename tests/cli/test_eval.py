@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from polyarch import load
 from polyarch.cli import cli
+from polyarch.cli.baselines import baseline, whole_calls
 
 RECORDED = Path(__file__).parents[1] / "data" / "recordings"
 ZERO = RECORDED / "gsm8k-zeroeval"
@@ -60,6 +62,30 @@ def test_a_report_compares_with_a_baseline_of_the_library(pipelines: Path) -> No
     assert pair["difference"][1] <= gain <= pair["difference"][2]
     assert trio["choosing"]["oracle"] >= trio["score"][0]
     assert trio["choosing"]["gap"] == pytest.approx(trio["choosing"]["oracle"] - trio["score"][0])
+
+
+def test_baselines_of_the_library_take_no_more_calls_than_the_pipeline(pipelines: Path) -> None:
+    like = pipelines / "big.yaml"
+    like.write_text(
+        "name: big\nanswer: number\nmodels: {m: embedded/abacus}\nsteps:\n"
+        "  drafts: {op: generate, n: 8}\n  checked: {op: verify}\n"
+        "  answer: {op: vote, weight: verify, stop_at: exact}\n"
+    )
+    calls = whole_calls(load(like).plan)
+    assert calls == 16
+    counted = {
+        word: whole_calls(baseline(word, like, 60, (), calls).plan)
+        for word in ("single", "self_consistency", "best_of_n", "mixture_of_agents")
+    }
+    assert counted == {
+        "single": 1,
+        "self_consistency": 16,
+        "best_of_n": 15,
+        "mixture_of_agents": 15,
+    }
+    # The fewest that work, and a file as it is.
+    assert whole_calls(baseline("self_consistency", like, 60, (), 1).plan) == 2
+    assert whole_calls(baseline(str(like), like, 60, (), 1).plan) == 16
 
 
 def test_the_table_says_what_it_must(pipelines: Path) -> None:

@@ -122,3 +122,107 @@ def test_a_router_needs_two_models() -> None:
     done = CliRunner().invoke(cli, [*told, "--cases", "m0,m4"])
     assert done.exit_code == 1
     assert "no model 'm4'" in done.output
+
+
+TRIED = f"""\
+name: p
+answer: number
+models:
+  weak: {{model: replay/{MODELS[0]}, options: {{recordings: '{DATA}', show: answer}}}}
+  other: {{model: replay/{MODELS[1]}, options: {{recordings: '{DATA}', show: answer}}}}
+  strong: {{model: replay/{MODELS[2]}, options: {{recordings: '{DATA}', show: answer}}}}
+steps:
+  probe: {{op: ensemble, members: [weak, other]}}
+  cheap: {{op: vote}}
+  dear: {{op: generate, model: strong}}
+  both: {{op: gather, from: [cheap, dear]}}
+output: {{from: both, keep: 2}}
+"""
+LOOKED_UP = (
+    TRIED[: TRIED.index("  cheap:")]
+    + """\
+  answer:
+    op: route
+    from: probe
+    by: {op: table, by: {file: f.json}}
+    cases: {cheap: {op: vote}, dear: {op: generate, model: strong}}
+    otherwise: dear
+"""
+)
+TABLE = ("--what", "table", "--probe", "probe", "--cases", "cheap,dear")
+
+
+def table(*more: str) -> dict[str, str]:
+    Path("p.yaml").write_text(TRIED)
+    fit(*TABLE, *more)
+    rows: dict[str, str] = json.loads(Path("f.json").read_text())["table"]
+    return rows
+
+
+def test_a_table_holds_the_case_that_was_right_most_often() -> None:
+    rows = [json.loads(line) for line in (DATA / "samples.jsonl").read_text().splitlines()]
+    drawn = {(row["item"], row["model"]): row for row in rows}
+    right: dict[str, list[tuple[bool, bool]]] = {}
+    for item in {row["item"] for row in rows}:
+        one, other, strong = (drawn[item, name] for name in MODELS)
+        key = "2/2" if one["answer"] == other["answer"] else "1/2"
+        right.setdefault(key, []).append((one["correct"], strong["correct"]))
+    expected = {
+        key: "dear" if sum(s for _, s in pairs) > sum(c for c, _ in pairs) else "cheap"
+        for key, pairs in right.items()
+        if len(pairs) >= 5
+    }
+    assert table() == expected
+    assert set(expected) == {"1/2", "2/2"}
+    # Where nothing may be paid for a right answer, what costs nothing is best.
+    assert set(table("--most", "0.001").values()) == {"cheap"}
+
+
+def test_a_route_looks_it_up_and_asks_no_other_case() -> None:
+    rows = table()
+    Path("r.yaml").write_text(LOOKED_UP)
+    items = map(json.loads, (DATA / "items.jsonl").read_text().splitlines())
+    with polyarch.load("r.yaml") as pipe:
+        results = [pipe(item["question"], id=item["id"]) for item in items]
+    for result in results:
+        note = next(e.data for e in result.trace if e.data.get("note") == "looked up")
+        case = rows.get(str(note["key"]), "")
+        assert note["case"] == case
+        assert result.usage.calls == (3 if case == "dear" else 2)
+
+
+@pytest.mark.parametrize(
+    ("more", "why"),
+    [
+        (("--what", "table", "--cases", "cheap,dear"), "a table needs --probe"),
+        (("--what", "table", "--probe", "probe", "--cases", "cheap"), "two steps or more"),
+        (("--what", "table", "--probe", "prob", "--cases", "cheap,dear"), 'mean "probe"'),
+    ],
+)
+def test_a_table_needs_steps(more: tuple[str, ...], why: str) -> None:
+    Path("p.yaml").write_text(TRIED)
+    told = ["fit", "p.yaml", "--data", str(DATA / "items.jsonl"), "--out", "f", *more]
+    done = CliRunner().invoke(cli, told)
+    assert done.exit_code != 0
+    assert why in done.output
+
+
+def test_a_stop_is_fitted_and_stops() -> None:
+    text = pipeline().replace(
+        "  answer: {op: vote}\n",
+        "  voted: {op: check, equals: 1}\noutput: {from: voted, keep: 3}\n",
+    )
+    Path("p.yaml").write_text(text)
+    fit("--what", "stopping", "--score", "check", "--cost", "0.1")
+    made = json.loads(Path("f.json").read_text())
+    assert (made["fitted"], made["score"], made["cost"]) == ("stopping", "check", 0.1)
+    stopping = text[: text.index("output:")] + (
+        "  best: {op: select, by: check, stop_at: {file: f.json}, otherwise: first}\n"
+    )
+    Path("s.yaml").write_text(stopping)
+    item = json.loads((DATA / "items.jsonl").read_text().splitlines()[0])
+    with polyarch.load("s.yaml") as pipe:
+        assert pipe(item["question"], id=item["id"]).usage.calls == 1
+    Path("s.yaml").write_text(stopping.replace("by: check", "by: other"))
+    with pytest.raises(polyarch.SpecError, match="for the score 'check'"):
+        polyarch.load("s.yaml")

@@ -118,6 +118,7 @@ def test_faults_say_what_leads_to_them(space: str) -> None:
 
 def test_the_library_has_spaces() -> None:
     assert "9,576 points" in run("compile", "open/archon").stdout
+    assert "9,576 points" in run("compile", "archon").stdout
     told = run("compile", "open/arcon")
     assert told.exit_code == 1
     assert 'did you mean "open/archon"?' in told.stderr

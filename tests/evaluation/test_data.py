@@ -307,3 +307,13 @@ def test_shuffled_choices_hold_the_right_one(tmp_path: Path) -> None:
         assert item.choices["ABCD".index(item.reference)] == "So"
         letters.add(item.reference)
     assert len(letters) > 1
+
+
+def test_problems_of_the_embedded_model_are_fresh_and_the_same_for_a_seed() -> None:
+    made = load_data("embedded:4")
+    assert [item.id for item in made.items] == [f"abacus-0-{place}" for place in range(4)]
+    assert made.metric == "numeric"
+    assert made.fingerprint == load_data("embedded:4:0").fingerprint
+    assert made.fingerprint != load_data("embedded:4:1").fingerprint
+    with pytest.raises(InputError, match="a number of problems is meant"):
+        load_data("embedded:many")

@@ -1,4 +1,4 @@
-"""lm-evaluation-harness, unmodified, asks a served pipeline, and scores it as we do."""
+"""lm-evaluation-harness, unmodified, asks a served pipeline, and scores it as polyarch does."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def _theirs(pipeline: Path, folder: Path) -> tuple[float, dict[str, float]]:
         ]
         home = {"HF_HOME": str(folder / "home"), "HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
         env = {**os.environ, **home, "OPENAI_API_KEY": "none"}
-        done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=300)
+        done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr[-3000:]
     (results,) = (folder / "out").rglob("results_*.json")
     (samples,) = (folder / "out").rglob("samples_*.jsonl")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from random import Random
 from typing import Any
 
 import pytest
@@ -441,3 +443,72 @@ def test_what_evaluators_let_through(
 ) -> None:
     evaluator = [component("unit_test_evaluator", first_k=first, top_k=keep)]
     assert answered(WRITER, DRAFTS, evaluator, FUSER, passing=passing) == fused
+
+
+def test_what_two_components_let_through_is_there_once() -> None:
+    ranker = component("ranker")
+    told = steps([component("generator")], [ranker, ranker], FUSER)
+    assert [step.get("op") for step in told.values()] == ["generate", "refine"]
+    told = steps(DRAFTS, [component("fuser"), ranker], [component("critic")], [ranker, ranker])
+    assert told["answer"] == {"op": "select", "by": "first", "from": ["ranked_2", "ranked_3"]}
+
+
+_KEYS: Made = {
+    "temperature": (0, 0.7, 2.0),
+    "max_tokens": (1, 8192),
+    "samples": (1, 2, 5),
+    "top_k": (1, 3),
+    "first_k": (1, 2),
+    "first_pass": (True, False),
+    "unit_test_cap": (1, 5),
+    "length_control": (True, False),
+    "use_critiques": (True, False),
+    "ranker_batch_size": (5,),
+    "remove_unit_tests_from_prompt": (True,),
+    "base_url": ("http://127.0.0.1:8000/v1",),
+    "weight_of_mine": (1,),
+}
+_MODELS = (
+    ("OpenAI_API", "gpt-4o"),
+    ("Together_API", "Qwen/Qwen2-72B-Instruct"),
+    ("Anthropic_API", "claude-3-opus"),
+    ("Groq_API", "llama3-70b-8192"),
+    ("Google_API", "gemini-1.5-pro"),
+    ("Bedrock_API", "meta.llama3-70b-instruct-v1:0"),
+    ("vLLM", "facebook/opt-125m"),
+    ("tgi", "http://127.0.0.1:8080/v1"),
+    ("My_API", "a model of mine"),
+)
+_LATER = ("fuser", "critic", "ranker", "verifier", "unit_test_generator", "unit_test_evaluator")
+
+
+def _any_component(rng: Random, kind: str) -> Made:
+    model_type, model = rng.choice(_MODELS)
+    keys = {key: rng.choice(values) for key, values in _KEYS.items() if rng.random() < 0.35}
+    if kind == "ranker" and rng.random() < 0.25:
+        model_type, model = "Together_API", "llm-blender/PairRM"
+    return {"type": kind, "model": model, "model_type": model_type, **keys}
+
+
+def _any_layers(rng: Random) -> Iterator[Any]:
+    """Layers in any order that Archon can run: tests are written before they are evaluated."""
+    yield [_any_component(rng, "generator") for _ in range(rng.randint(1, 3))]
+    written = False
+    for _ in range(rng.randint(0, 5)):
+        kind = rng.choice(_LATER if written else _LATER[:-1])
+        layer = [_any_component(rng, kind)]
+        if kind != "critic" and rng.random() < 0.4:
+            layer.append(_any_component(rng, rng.choice(("fuser", "ranker", "verifier", kind))))
+        yield {"models": layer} if rng.random() < 0.3 else layer
+        written |= kind == "unit_test_generator"
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_configurations_of_any_shape_compile(seed: int) -> None:
+    layers = list(_any_layers(Random(seed)))
+    made = from_archon(config(*layers), "any.json")
+    plan = polyarch.loads(made.text).plan
+    plan.refuse()
+    assert plan.flows[plan.graph.output].count.high == 1
+    if "weight_of_mine" in str(layers):
+        assert any("weight_of_mine is left out" in note for note in made.notes)

@@ -96,6 +96,23 @@ def test_candidates_are_shown_as_they_come(page: Page) -> None:
         assert float(shown["spent"].removeprefix("$")) == pytest.approx(usage.usd, rel=0.05)
 
 
+def test_texts_are_shown_while_they_are_written(page: Page) -> None:
+    def halting(request: Request, draw: Draw) -> Script:
+        if request.purpose.role == "verify":
+            return Script(str(right(request, draw)))
+        return Script(
+            parts=((0.05, "First this, "), (1.5, f"then that. The answer is {draw.index}."))
+        )
+
+    with served(scripted(VOTE, Scripted(halting))) as site:
+        asked(page, site)
+        expect(card(page, "drafts[2]").locator(".text")).to_have_text("First this,")
+        expect(card(page, "drafts[2]")).to_have_class(re.compile("writing"))
+        whole = "First this, then that. The answer is 2."
+        expect(card(page, "drafts[2]").locator(".text")).to_have_text(whole)
+        expect(page.locator("#badge")).to_have_text("done")
+
+
 def test_everything_can_be_done_from_the_keyboard(page: Page) -> None:
     def latency(request: Request, draw: Draw) -> float:
         return 30.0 if request.purpose.role == "solve" and draw.index == 3 else 0.01
@@ -291,6 +308,9 @@ def test_what_goes_wrong_is_told(page: Page) -> None:
         expect(page.locator("#badge")).to_have_text("failed")
         expect(page.locator("#why")).to_contain_text("nobody listens")
         expect(page.locator("#requests .bad")).to_contain_text("nobody listens")
+        with page.context.expect_page() as opened:
+            page.get_by_role("link", name="Timeline and every event").click()
+        expect(opened.value.locator("#warn")).to_contain_text("nobody listens")
         page.get_by_role("radio", name="poor").check()
         page.get_by_role("button", name="Ask").click()
         expect(page.locator("#why")).to_contain_text("calls")

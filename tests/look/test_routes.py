@@ -51,10 +51,10 @@ async def test_a_pipeline_is_told_with_its_graph() -> None:
     assert told["about"] == "Draw, check every one, let them vote."
     assert told["facts"].startswith("A paper (2024) · 8–12 calls")
     boxes = told["graph"]["boxes"]
-    assert [(box["name"], box["shape"], box["most"]) for box in boxes] == [
-        ("drafts", "source", 4),
-        ("checked", "each", 4),
-        ("answer", "all", 1),
+    assert [(box["name"], box["shape"], box["most"], box["writes"]) for box in boxes] == [
+        ("drafts", "source", 4, True),
+        ("checked", "each", 4, False),
+        ("answer", "all", 1, False),
     ]
 
 
@@ -144,3 +144,16 @@ def test_no_file_fetches_from_elsewhere_or_makes_markup_of_text() -> None:
         assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(", text)
     page = (static / "page.html").read_text()
     assert not re.search(r"<script>|<style|\son\w+=|\sstyle=", page)
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_the_id_of_a_request_is_in_a_header(stream: bool) -> None:
+    async with client() as http:
+        body = {
+            "model": "checked_vote",
+            "messages": [{"role": "user", "content": QUESTION}],
+            "stream": stream,
+        }
+        told = await http.post("/v1/chat/completions", json=body)
+        (brief,) = (await http.get("/look/requests")).json()["requests"]
+    assert told.headers["x-request-id"] == brief["id"]

@@ -307,3 +307,53 @@ def test_those_that_arrive_at_one_instant_count_in_index_order() -> None:
     text = text.replace("max_tokens: 40", "max_tokens: 40, max_draws: 1")
     result, _ = solo(text, lambda request, draw: f"= {draw.index}", latency=1.0)
     assert result.candidates[0].origin.index == 0
+
+
+def test_a_stage_that_gives_nothing_will_not_do() -> None:
+    text = f"""{HEAD}steps:
+  answer:
+    op: cascade
+    accept: {{candidates: 1}}
+    stages:
+      none:
+        steps: {{draft: {{op: generate, prompt: "a"}}, kept: {{op: when, holds: {{agree: 1}}}}}}
+      some: {{op: generate, prompt: "b"}}
+"""
+    result, _ = solo(text, lambda request, draw: {"a": "?", "b": "= 4"}[request.messages[0].text])
+    assert result.answer == "4"
+    assert asked(result) == {"answer.none.draft": 1, "answer.some.some": 1}
+    found, _ = solo(text, lambda request, draw: "= 5")
+    assert found.answer == "5"
+    assert asked(found) == {"answer.none.draft": 1}
+
+
+def test_where_nothing_decides_the_other_case_answers() -> None:
+    text = f"""{HEAD}steps:
+  answer:
+    op: route
+    by: {{steps: {{word: {{op: generate}}, sure: {{op: when, holds: {{agree: 1}}}}}}}}
+    cases: {{one: {{op: generate, prompt: "1"}}, two: {{op: generate, prompt: "2"}}}}
+    otherwise: two
+"""
+    result, _ = solo(text, lambda request, draw: request.messages[0].text.replace("What", "?")[0])
+    assert result.answer == "2"
+    assert sum(asked(result).values()) == 2
+
+
+def test_a_loop_ends_where_all_texts_did() -> None:
+    text = f"""{HEAD}steps:
+  begun: {{op: generate, n: 2, until: [";"]}}
+  answer:
+    op: loop
+    times: 4
+    until: {{ended: true}}
+    steps: {{more: {{op: extend, until: [";"]}}}}
+output: {{from: answer, keep: 2}}
+"""
+
+    def reply(request: Request, draw: Draw) -> str:
+        return "1; lost" if len(request.prefix) < 2 + 2 * draw.index else "= 4"
+
+    result, _ = solo(text, reply)
+    assert [one.text for one in result.candidates] == ["1;= 4", "1;1;= 4"]
+    assert Counter(asked(result)) == {"begun": 2, "answer.1.more": 2, "answer.2.more": 1}

@@ -22,9 +22,11 @@ from polyarch.compiler.errors import (
     VersionMismatch,
 )
 from polyarch.compiler.plan import Plan
+from polyarch.evaluation.attribution import without
 from polyarch.runtime.result import Result
+from polyarch.runtime.trace.outline import outline
 from polyarch.runtime.trace.read import Trace, read
-from polyarch.runtime.trace.replay import Edit, edit, replay
+from polyarch.runtime.trace.replay import Edit, edit, replay, rerun
 from polyarch.runtime.trace.write import TraceWriter
 
 VOTE = """\
@@ -354,3 +356,35 @@ def test_a_plan_that_was_edited_is_refused(tmp_path: Path) -> None:
     told["steps"][0]["arguments"]["n"] = 7
     with pytest.raises(VersionMismatch, match=r"written by polyarch .* step 'drafts'$"):
         replay(Trace(trace.header.model_copy(update={"plan": told}), trace.events))
+
+
+def test_a_plan_without_a_step_finds_the_replies_of_the_others(tmp_path: Path) -> None:
+    """Where the rating of candidates in another order was recorded, it is found by its words; a
+    candidate that was not rated has none."""
+    text = HEAD + (
+        "  drafts: {op: generate, model: m, n: 4}\n"
+        "  checked: {op: verify, model: other}\n"
+        "  best: {op: select, by: verify, keep: KEEP}\n"
+        "  rated: {op: verify, model: other, votes: 2}\n"
+        "  answer: {op: vote, weight: verify}\n"
+    )
+
+    def reply(request: Request, draw: Draw) -> str:
+        if request.purpose.role == "verify":
+            right = ("2" if request.step == "checked" else "3") in request.purpose.shown[0]
+            return json.dumps({"reason": "so", "verdict": "right" if right else "wrong"})
+        return f"the answer is {draw.index}"
+
+    for keep, found in ((4, True), (2, False)):
+        plan = compiled(text.replace("KEEP", str(keep)))
+        path = tmp_path / f"{keep}.jsonl"
+        with TraceWriter(path, plan) as writer:
+            backends = {name: Scripted(reply) for name in ("m", "other")}
+            simulate(plan, backends, listeners=[writer])
+        less = without(plan, "best")
+        (recorded,) = outline(read(path).events)
+        if found:
+            assert rerun(less, recorded, moved=True).answer == "3"
+        else:
+            with pytest.raises(NotRecorded):
+                rerun(less, recorded, moved=True)

@@ -44,6 +44,14 @@ def test_a_loser_is_dropped_and_ties_stay() -> None:
     assert race.lost_to(best, [best]) is None
 
 
+def test_who_only_costs_more_is_not_dropped_on_few_questions() -> None:
+    aim = Aim((("calls", 0.001),))
+    race = Race((aim,))
+    for count, dropped in ((8, False), (5000, True)):
+        cheap, dear = trial(1, [1, 0] * (count // 2), calls=4), trial(2, [1, 0] * (count // 2), 60)
+        assert (race.lost_to(dear, [cheap]) is not None) == dropped
+
+
 def test_nobody_is_dropped_before_enough_questions() -> None:
     assert Race((Aim(),)).lost_to(trial(2, [0] * 7), [trial(1, [1] * 12)]) is None
 

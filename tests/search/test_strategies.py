@@ -10,15 +10,14 @@ from typing import Any
 
 import pytest
 
-from polyarch.backends.base import Draw, Request
-from polyarch.backends.scripted import Scripted
 from polyarch.compiler.errors import InputError, MissingPackage
 from polyarch.compiler.space import Choice, Hole
 from polyarch.search.aim import Aim
 from polyarch.search.history import History
+from polyarch.search.lineage import Lineage
 from polyarch.search.mark import Mark
 from polyarch.search.strategy import STRATEGIES, Setting, strategy
-from polyarch.search.trial import Trial
+from polyarch.search.trial import Trial, key_of
 
 HOLES = (
     Hole("a", (0, 1, 2)),
@@ -54,6 +53,16 @@ class Small:
                 yield choice
 
 
+class Nothing:
+    """A bank that holds nothing, of points that draw once."""
+
+    def lineage(self, choice: Choice) -> Lineage:
+        return Lineage({"answer": (key_of(choice), 1.0)})
+
+    def held(self, origin: str) -> float:
+        return 0.0
+
+
 def value(choice: Choice) -> float:
     """Best at a = 1, b = 5, c = 1, d = 2."""
     return (
@@ -67,7 +76,7 @@ def value(choice: Choice) -> float:
 def searched(name: str, seed: int, trials: int = 30, **arguments: Any) -> History:
     async def main() -> History:
         history = History((Aim(),))
-        setting = Setting(Small(), history.aims, Random(seed), lambda choice: 1.0)
+        setting = Setting(Small(), history.aims, Random(seed), Nothing())
         made = strategy(name, setting, arguments)
         number = 0
         for _ in range(trials * 4):
@@ -102,21 +111,8 @@ def test_the_grid_goes_through_every_point_once() -> None:
     assert len(history) == len(list(Small().points())) == 68
 
 
-def test_a_model_proposes_and_nonsense_is_a_random_point() -> None:
-    said = ['It helps. {"a": 1, "b": 5, "c": 1, "d": 2}', "no idea", '{"a": 9, "b": 1, "c": 0}']
-
-    def reply(request: Request, draw: Draw) -> str:
-        assert "- d: 0 = 0, 1 = 1, 2 = 2 (only where c is 1)" in request.messages[-1].text
-        return said.pop(0)
-
-    history = searched("agent", 1, trials=4, model="scripted/x", backend=Scripted(reply))
-    assert [t.choice for t in history][1] == {"a": 1, "b": 5, "c": 1, "d": 2}
-    assert len(history) == 4
-    assert said == []
-
-
 def test_what_no_strategy_knows_is_told() -> None:
-    setting = Setting(Small(), (Aim(),), Random(0), lambda choice: 1.0)
+    setting = Setting(Small(), (Aim(),), Random(0), Nothing())
     with pytest.raises(InputError, match="frugal"):
         strategy("frugl", setting)
     with pytest.raises(InputError, match="does not take"):
@@ -128,6 +124,6 @@ def test_optuna_s_gaussian_process_says_what_it_lacks() -> None:
     try:
         import torch  # noqa: F401
     except ImportError:
-        setting = Setting(Small(), (Aim(),), Random(0), lambda choice: 1.0)
+        setting = Setting(Small(), (Aim(),), Random(0), Nothing())
         with pytest.raises(MissingPackage, match="torch"):
             strategy("optuna_gp", setting)

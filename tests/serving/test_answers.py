@@ -193,6 +193,19 @@ async def test_progress_is_told_in_comments() -> None:
     assert (closing["answer"], closing["calls"]) == ("4", 3)
 
 
+async def test_texts_of_all_steps_are_told_while_they_are_written() -> None:
+    parts = Scripted(lambda *_: Script(parts=((0.0, "It "), (0.01, "is 4"))))
+    async with hosting(pipeline(VOTED, parts)) as host:
+        told = [c async for c in host.chunks(polyarch={"progress": True, "parts": True})]
+        without = [c async for c in host.chunks(polyarch={"progress": True})]
+    wrote = [c["comment"] for c in told if c.get("comment", {}).get("what") == "wrote"]
+    for place in range(3):
+        own = [one["data"]["text"] for one in wrote if one["place"] == place]
+        assert own == ["It ", "is 4"]
+    assert {one["step"] for one in wrote} == {"drafts"}
+    assert not [c for c in without if c.get("comment", {}).get("what") == "wrote"]
+
+
 async def test_a_budget_of_the_request() -> None:
     slow = Scripted(lambda *_: Script("4", latency=30.0))
     best = {"seconds": 0.2, "on_budget": "best"}

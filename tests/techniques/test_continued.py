@@ -18,7 +18,7 @@ from polyarch.backends.embedded.problems import problems
 from polyarch.backends.scripted import Script, Scripted
 from polyarch.runtime.result import Result
 
-QUESTIONS = [problem.question for problem in problems("demo", 4, seed=5)]
+QUESTIONS = [problem.question for problem in problems("demo", 2, seed=5)]
 
 
 def written(name: str) -> str:
@@ -33,7 +33,7 @@ def texts(text: str, tmp_path: Path) -> list[str]:
 
 
 GREEDY = "{model: embedded/abacus, temperature: 0}"
-WARM = "{model: embedded/abacus, temperature: 2}"
+WARM = "{model: embedded/abacus, temperature: 1.2}"
 
 
 @pytest.mark.parametrize(("at_least", "writer"), [(-1, "small"), (2, "large")])
@@ -128,7 +128,7 @@ steps:
   kept: {op: select, by: reward}
   ended: {op: extend, whom: all}
 """
-    made, lost, trials = compiled(text), 0, 600
+    made, lost, trials = compiled(text), 0, 300
     for trial in range(trials):
         rows = json.loads(beginnings(correlation, trial))
 
@@ -141,7 +141,7 @@ steps:
         kept = int(result.candidates[0].text[0])
         lost += rows[kept][1] < rows[1 - kept][1]
     # Of two jointly normal pairs the signs of the differences part with this probability.
-    assert lost / trials == pytest.approx(acos(correlation) / pi, abs=0.05)
+    assert lost / trials == pytest.approx(acos(correlation) / pi, abs=0.08)
 
 
 def spent(name: str) -> tuple[Counter[str], list[Result]]:

@@ -35,7 +35,7 @@ def _facts(plan: Plan) -> list[str]:
     cost = plan.total
     return [
         *([plan.graph.source] if plan.graph.source else []),
-        f"{cost.calls} calls",
+        f"{cost.calls} call{'s' * (cost.calls.high != 1)}",
         f"{cost.completion} completion tokens a question",
         *([f"{dollars(cost.usd)} dollars"] if cost.usd.high else []),
     ]
@@ -83,6 +83,7 @@ def _box(node: Node) -> Mapping[str, Json]:
         "kind": node.kind,
         "about": (type(node.op).__doc__ or "").partition("\n")[0],
         "shape": _shape(node),
+        "writes": isinstance(node.op, Source) or node.op.verbatim,
     }
 
 

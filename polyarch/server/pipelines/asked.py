@@ -31,6 +31,7 @@ class Asked:
     stop: tuple[str, ...]
     """Where a text ends, if it holds one of these."""
     progress: bool
+    parts: bool
     ignored: tuple[str, ...]
     """Parameters that were given and decide nothing."""
 
@@ -68,6 +69,7 @@ def asked(body: ChatBody | TextBody, graph: Graph) -> Asked:
         budget=None if told is None or told.budget is None else Budget(**dict(told.budget)),
         stop=(body.stop,) if isinstance(body.stop, str) else body.stop or (),
         progress=told is not None and told.progress,
+        parts=told is not None and told.parts,
         ignored=ignored(body),
     )
 

@@ -33,6 +33,8 @@ class Extension(Shaped):
     budget: BudgetBody | None = None
     progress: bool = False
     """Whether a stream tells every event of the run, as comments."""
+    parts: bool = False
+    """Whether `progress` tells the texts of all steps while they are written, too: `wrote`."""
     record: Mapping[str, Any] | None = None
     """The fields of a pipeline that asks for a record."""
 

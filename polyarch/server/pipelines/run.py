@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 
 from ...compiler.errors import PolyarchError
 from ...compiler.secrets import Secrets
+from ...compiler.values import Json
 from ...runtime.events import Event, Listener
 from ...runtime.ledger import Ledger
 from ...runtime.result import Result
@@ -43,6 +44,7 @@ class Run:
                 listeners=listeners,
                 batch=ledger,
                 writing=self._write if writing else None,
+                watching=self._watch if wanted.progress and wanted.parts else None,
             )
         )
         self._task.add_done_callback(lambda _: self._told.put_nowait(None))
@@ -74,6 +76,10 @@ class Run:
     def _write(self, place: int, part: str) -> None:
         if (piece := self._telling.written(place, part)) is not None:
             self._told.put_nowait(piece)
+
+    def _watch(self, step: str, place: int, part: str) -> None:
+        data: Mapping[str, Json] = {"text": part}
+        self._told.put_nowait(Aside({"what": "wrote", "step": step, "place": place, "data": data}))
 
     def _progress(self, event: Event) -> None:
         assert self._secrets is not None

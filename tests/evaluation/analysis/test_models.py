@@ -88,7 +88,22 @@ def test_ideal_time_is_found_again() -> None:
     assert told.explained == pytest.approx(1)
     assert told.of(100, 10) == pytest.approx(0.52)
     with pytest.raises(ValueError, match="vary in length"):
-        fit_ideal_time([1, 2, 3], [5, 5, 5], [1, 2, 3])
+        fit_ideal_time([1, 2, 3], [5, 5, 5], [4, 4, 4])
+    with pytest.raises(ValueError, match="vary in length"):
+        fit_ideal_time([1, 2, 3], [2, 4, 6], [1, 2, 3])
+
+
+def test_ideal_time_of_prompts_that_never_vary_and_of_terms_that_noise_puts_below_0() -> None:
+    told = fit_ideal_time([1.5, 2.5, 4.5], [5, 5, 5], [1, 2, 4])
+    assert (told.base, told.prompt, told.completion) == pytest.approx((0.5, None, 1.0))
+    rng = np.random.default_rng(1)
+    completion = rng.integers(10, 400, 60)
+    seconds = 0.02 * completion + rng.normal(0, 0.5, 60)
+    told = fit_ideal_time(seconds.tolist(), rng.integers(41, 43, 60).tolist(), completion.tolist())
+    assert told.base >= 0
+    assert told.prompt is not None
+    assert told.prompt >= 0
+    assert told.of(42, 200) == pytest.approx(4, abs=0.3)
 
 
 def test_when_a_dearer_pipeline_pays() -> None:

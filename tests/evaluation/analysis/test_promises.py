@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from polyarch.evaluation import analysis
+from polyarch.evaluation import analysis, attribution
 
 MODULES = sorted(
     path.stem for path in Path(analysis.__path__[0]).glob("*.py") if path.stem != "__init__"
@@ -28,8 +28,13 @@ RESULTS = [
     analysis.Resampling,
     analysis.Saturation,
     analysis.Selective,
+    analysis.Split,
     analysis.Subset,
     analysis.Verifier,
+    analysis.Worth,
+    attribution.Failures,
+    attribution.Faithfulness,
+    attribution.Steps,
 ]
 
 

@@ -53,10 +53,11 @@ async function reason(answer) {
 
 export const get = async path => (await send(path)).json();
 
-// What a stream of the endpoint holds: comments tell the events of the run, as ["event", …]; data
+// What a stream of the endpoint holds: the request's id, as ["id", …]; comments tell the events of the run, as ["event", …]; data
 // are chunks of the reply, as ["chunk", …].
 export async function* stream(path, body, signal) {
   const answer = await send(path, { method: "POST", body: JSON.stringify(body), headers: { "Content-Type": "application/json" }, signal });
+  yield ["id", answer.headers.get("X-Request-Id")];
   const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
   let text = "";
   for (;;) {

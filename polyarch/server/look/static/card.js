@@ -1,7 +1,11 @@
 // One candidate: what was written, what others say of it, what it cost.
 import { button, el, num, score, secs, told, usd } from "./words.js";
 
+// Characters of a text beyond which it is folded, and of an answer that is shown beside its text.
 const FOLDED = 260;
+const LONGEST = 160;
+
+const flat = text => text.replace(/\s+/g, " ").trim();
 
 // A score, filled as far as it goes if it is a share.
 function chip(name, value) {
@@ -41,6 +45,10 @@ export class Card {
     this.root.append(this.head, this.gave, this.text, this.judged, this.foot);
   }
 
+  get writing() {
+    return this.root.classList.contains("writing");
+  }
+
   open(is) {
     this.root.classList.toggle("open", is);
     this.more.textContent = is ? "less" : "more";
@@ -49,7 +57,13 @@ export class Card {
 
   // More of the text, as it is written.
   write(part) {
+    if (!this.writing) return;
     this.text.textContent += part;
+    this.text.scrollTop = this.text.scrollHeight;
+  }
+
+  clear() {
+    if (this.writing) this.text.textContent = "";
   }
 
   // A reply is there; what it cost.
@@ -72,10 +86,10 @@ export class Card {
   made(data) {
     this.root.classList.remove("writing");
     this.text.textContent = data.text;
-    this.gave.hidden = false;
+    this.text.scrollTop = 0;
+    this.gave.hidden = data.answer !== null && (data.answer.length > LONGEST || flat(data.answer) === flat(data.text));
     this.gave.textContent = data.answer ?? "no answer";
     this.gave.classList.toggle("none", data.answer === null);
-    if (data.answer === data.text) this.text.hidden = true;
     if (data.parents && data.parents.length) {
       this.parents.replaceChildren("from ");
       data.parents.forEach((parent, place) => this.parents.append(place ? ", " : "", button(parent, "plain", () => this.jump(parent))));
@@ -111,6 +125,7 @@ export class Card {
 
   // What became of it: the result, dropped, not read, …
   is(what, kind) {
+    if (kind === "waste" && this.root.classList.contains("waste")) return;
     this.mark.textContent = what;
     this.root.classList.add(kind);
     this.root.classList.remove("writing");

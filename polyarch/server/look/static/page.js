@@ -82,7 +82,7 @@ function wanted(pipeline) {
     n: pipeline.keep,
     stream: true,
     ...(seed === "" ? {} : { seed: Number(seed) }),
-    polyarch: { progress: true, ...(pipeline.fields.length ? { record } : {}) },
+    polyarch: { progress: true, parts: true, ...(pipeline.fields.length ? { record } : {}) },
   };
 }
 
@@ -90,11 +90,12 @@ async function follow(mine, body, asking) {
   let text = "";
   let closing = null;
   for await (const [kind, data] of stream("/v1/chat/completions", body, under.signal)) {
-    if (kind === "event") mine.take(data);
+    if (kind === "id") {
+      asking.id = data;
+      linked(data);
+    } else if (kind === "event") mine.take(data);
     else if (data.error) throw new Refused(0, data.error.message);
     else {
-      if (!asking.id) linked(data.id);
-      asking.id = data.id;
       for (const choice of data.choices) if (choice.index === 0) text += choice.delta.content ?? "";
       answer(text);
       closing ??= data.polyarch;

@@ -2,9 +2,6 @@
 import { Card } from "./card.js";
 import { el, num, plural, secs, told, usd } from "./words.js";
 
-// The work of a step on single candidates that ends in a new text.
-const WRITES = new Set(["solve", "revise", "fuse"]);
-
 // Draws that were asked for and have not come.
 const under = step => step.requests.reduce((sum, request) => sum + request.left, 0);
 
@@ -45,15 +42,13 @@ export class Run {
 
   asked(step, event, data) {
     step.requests.push({ place: event.place, draws: data.draws, left: data.draws });
-    if (step.box.shape === "source" || (step.box.shape === "each" && WRITES.has(data.role))) {
-      for (let place = event.place; place < event.place + data.draws; place++) this.card(step, `${step.box.name}[${place}]`);
-    }
+    if (!step.box.writes) return;
+    for (let place = event.place; place < event.place + data.draws; place++) this.card(step, `${step.box.name}[${place}]`);
   }
 
   // Part of a reply, while it is written.
   wrote(step, event, data) {
-    const card = step.box.shape === "source" && this.cards.get(`${step.box.name}[${event.place}]`);
-    if (card) card.write(data.text);
+    if (step.box.writes) this.cards.get(`${step.box.name}[${event.place}]`)?.write(data.text);
   }
 
   drew(step, event, data) {
@@ -75,7 +70,7 @@ export class Run {
 
   // Put a reply's cost down to the candidate at its place: at once, or when it is known which.
   spent(step, event, data) {
-    if (step.box.shape === "all") return;
+    if (step.box.shape === "all" && !step.box.writes) return;
     const card = this.cards.get(`${step.box.name}[${event.place}]`);
     if (card) card.drew(data);
     else step.costs.set(event.place, [...(step.costs.get(event.place) || []), data]);
@@ -116,12 +111,19 @@ export class Run {
 
   retried(step, event, data) {
     if (data.model) gaveUp(step, event.place);
+    this.again(step, event);
     this.line(step, `${data.model || data.tool} is asked again: ${data.why}`);
   }
 
   "fell back"(step, event, data) {
     gaveUp(step, event.place);
+    this.again(step, event);
     this.line(step, `${data.instead} is asked instead of ${data.model}: ${data.why}`);
+  }
+
+  // What was written so far will be written anew.
+  again(step, event) {
+    this.cards.get(`${step.box.name}[${event.place}]`)?.clear();
   }
 
   called(step, event, data) {
@@ -131,8 +133,11 @@ export class Run {
 
   closed(step, event, data) {
     step.requests = [];
-    if (data.read < data.opened) this.line(step, `stopped early: ${num(data.read)} of ${num(step.box.most)} were read`);
-    for (let place = data.read; place < data.opened; place++) this.cards.get(`${step.box.name}[${place}]`)?.is("not read", "waste");
+    if (data.read < data.opened) this.line(step, `closed early: ${num(data.read)} of ${num(step.box.most)} were read`);
+    for (let place = data.read; place < data.opened; place++) {
+      const card = this.cards.get(`${step.box.name}[${place}]`);
+      card?.is(card.writing ? "cancelled" : "not read", "waste");
+    }
   }
 
   // The section of a step, put where the step stands in the graph.
@@ -206,7 +211,7 @@ export class Run {
       this.tell(step);
     }
     for (const card of this.cards.values()) {
-      if (card.root.classList.contains("writing")) card.is("cancelled", "waste");
+      if (card.writing) card.is("cancelled", "waste");
     }
     for (const key of chosen) this.cards.get(key)?.is("result", "chosen");
     this.graph.end(new Set([...this.steps].filter(([, step]) => step.made || step.calls || step.part).map(([name]) => name)));
