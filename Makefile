@@ -18,7 +18,7 @@ test: $(VENV)/installed
 	$(BIN)/python -m pytest
 
 docs: $(VENV)/installed
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 	@echo "site/index.html"
 
 lint: $(VENV)/installed

@@ -66,7 +66,7 @@ CONTESTANTS = (
     "gp + bank + race",
     OURS,
 )
-BUDGETS = tuple(int(round(10 ** (k / 4))) for k in range(8, 23))
+BUDGETS = tuple(round(10 ** (k / 4)) for k in range(8, 23))
 MODELS = (
     "Meta-Llama-3-70B-Instruct",
     "gemma-2-27b-it",
@@ -475,7 +475,7 @@ def _held_against(runs: Mapping[str, Sequence[Run]], start: float) -> None:
 
 def page(curves: Mapping[str, Mapping[str, Mapping[int, float]]]) -> str:
     """The curves as a page."""
-    from polyarch.evaluation.report.page import STYLE
+    from polyarch.evaluation.report.page import sheet
     from polyarch.evaluation.report.svg import curves as drawn
 
     label = "regret on held-out items over calls that were paid for"
@@ -483,8 +483,7 @@ def page(curves: Mapping[str, Mapping[str, Mapping[int, float]]]) -> str:
         f"<h2>{name}</h2>{drawn({k: _shares(v) for k, v in told.items()}, label)}"
         for name, told in curves.items()
     ]
-    head = f"<!doctype html><meta charset='utf-8'><title>Regret</title><style>{STYLE}</style>"
-    return f"{head}<h1>Regret</h1>{''.join(parts)}"
+    return sheet("Regret", "".join(parts))
 
 
 def _shares(line: Mapping[int, float]) -> dict[int, float]:

@@ -114,10 +114,12 @@ class Table(Fitted):
 
 class Router(Fitted):
     """The chance that a question needs the second of two cases: a logistic regression on hashed
-    n-grams of words and on lengths. Above `threshold` it goes there."""
+    n-grams of words and on lengths, or on the embedding, at length 1 and of `buckets` numbers, that
+    the model `embedder` gives of it. Above `threshold` it goes there."""
 
     fitted: Literal["router"] = "router"
     cases: tuple[str, str]
+    embedder: str = ""
     buckets: Annotated[int, Field(ge=1, le=1 << 20)]
     coefficients: Mapping[int, _Finite]
     """By feature; those left out are 0."""

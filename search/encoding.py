@@ -1,5 +1,7 @@
-"""Choices as vectors: an indicator for each option, each range between 0 and 1, and for options that
-are numbers how many of them are smaller, so that neighbours are alike."""
+"""Choices as vectors: an indicator for each option, and each range between 0 and 1.
+
+Options that are numbers are told by how many of them are smaller, so that neighbours are alike.
+"""
 
 from __future__ import annotations
 

@@ -116,10 +116,10 @@ class Engine:
         changed: Callable[[Trial], None] = lambda trial: None,
     ) -> None:
         """`most` is how many questions a trial is asked at most, `trials` how many points are
-        tried; `caps` is what a question may cost on average, with `no_dearer` also what the space's
-        first point costs on the same questions in calls and tokens; `spent` says what this process spent
-        when nothing is under way, `over` whether the time is; `changed` is told of every step of a
-        trial."""
+        tried; `caps` is what a question may cost on average, with `no_dearer` also what the
+        space's first point costs on the same questions in calls and tokens; `spent` says what this
+        process spent when nothing is under way, `over` whether the time is; `changed` is told of
+        every step of a trial."""
         self.history = history
         self.banked = Banked()
         self._space = space

@@ -3,7 +3,7 @@ routers."""
 
 from __future__ import annotations
 
-from .router import fit_router
+from .router import Embedded, fit_router
 from .seen import About, Seen
 from .stopping import fit_stopping
 from .table import Tried, Worth, fit_table
@@ -12,6 +12,7 @@ from .weights import fit_weights
 
 __all__ = [
     "About",
+    "Embedded",
     "Promise",
     "Seen",
     "Tried",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from ...compiler.errors import InputError, MissingPackage
@@ -11,7 +12,7 @@ from ...ops import router as routing
 from ...ops._features import LENGTHS, features
 from .seen import About, Seen
 
-__all__ = ["fit_router"]
+__all__ = ["Embedded", "fit_router"]
 
 _BUCKETS = 512
 """Hashed words and pairs of a router; more than a few hundred questions cannot fill them."""
@@ -28,7 +29,22 @@ _SMALL = 1e-9
 """Coefficients that say nothing."""
 
 
-def fit_router(seen: Sequence[Seen], about: About, cases: tuple[str, str], share: float) -> Router:
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """The embeddings of questions, at length 1, that a model gives: a row each, by place."""
+
+    model: str
+    width: int
+    rows: Sequence[Mapping[int, float]]
+
+
+def fit_router(
+    seen: Sequence[Seen],
+    about: About,
+    cases: tuple[str, str],
+    share: float,
+    embedded: Embedded | None = None,
+) -> Router:
     """A logistic regression of whether the second of two models is needed: it is right and the
     first is wrong. `share` of the questions lie above the threshold.
 
@@ -40,28 +56,32 @@ def fit_router(seen: Sequence[Seen], about: About, cases: tuple[str, str], share
     needed = [int(any(one.drawn[second]) and not any(one.drawn[first])) for one in seen]
     if min(sum(needed), len(needed) - sum(needed)) < _FEWEST:
         raise InputError(f"{second!r} alone is right on {sum(needed)} of {len(needed)} questions")
-    matrix = sparse.lil_matrix((len(seen), LENGTHS + _BUCKETS))
-    for place, one in enumerate(seen):
-        for column, value in features(one.text, _BUCKETS).items():
+    found = embedded.rows if embedded else [features(one.text, _BUCKETS) for one in seen]
+    width = embedded.width if embedded else LENGTHS + _BUCKETS
+    matrix = sparse.lil_matrix((len(seen), width))
+    for place, row in enumerate(found):
+        for column, value in row.items():
             matrix[place, column] = value
     rows = matrix.tocsr()
     model = max(
         (linear.LogisticRegression(C=c, max_iter=2000) for c in _HELD_BACK),
         key=lambda one: selection.cross_val_score(one, rows, needed, scoring=_SCORING).mean(),
     ).fit(rows, needed)
+    asked = (*cases, embedded.model) if embedded else cases
     made = Router(
         made=about.made,
         pipeline=about.pipeline,
         data=about.data,
-        models={name: about.models[name] for name in cases},
+        models={name: about.models[name] for name in asked},
         cases=cases,
-        buckets=_BUCKETS,
+        embedder=embedded.model if embedded else "",
+        buckets=width if embedded else _BUCKETS,
         coefficients={at: float(w) for at, w in enumerate(model.coef_[0]) if abs(w) > _SMALL},
         intercept=float(model.intercept_[0]),
         threshold=0.5,
     )
     op = routing.Router(by=made)
-    chances = sorted((op.chance(one.text) for one in seen), reverse=True)
+    chances = sorted((op.chance_of(row) for row in found), reverse=True)
     above = min(len(chances) - 1, round(share * len(chances)))
     return made.model_copy(update={"threshold": chances[above]})
 

@@ -11,7 +11,7 @@ import click
 
 from ..compiler.build import build_file
 from ..compiler.errors import InputError
-from ..compiler.plan import plan
+from ..compiler.plan import Plan, plan
 from ..compiler.spec import Budget
 from ..compiler.unpriced import refuse_dollars
 from ..evaluation.attribution.blame import blaming_plan
@@ -69,7 +69,7 @@ def failures(ask: Ask) -> Iterator[tuple[str, object]]:
     told = failure_attribution(
         trace,
         _data(again),
-        blaming_plan(again.model, _options(again)),
+        _affordable(blaming_plan(again.model, _options(again)), again),
         metric=again.metric,
         models=None if again.pipeline is None else _live(again, trace),
         budget=again.budget,
@@ -83,7 +83,9 @@ def probes(ask: Ask) -> Iterator[tuple[str, object]]:
     again, trace = ask.again, read(ask.where)
     if again.step is None or again.pipeline is None:
         raise click.UsageError("--of faithfulness takes --step and --pipeline, whose models answer")
-    rewording = None if again.model is None else rewording_plan(again.model, _options(again))
+    rewording = None
+    if again.model is not None:
+        rewording = _affordable(rewording_plan(again.model, _options(again)), again)
     told = faithfulness(
         trace,
         _live(again, trace),
@@ -117,8 +119,13 @@ def _options(again: Again) -> Mapping[str, Any]:
 
 def _live(again: Again, trace: Trace) -> Live:
     made = plan(build_file(pipeline_file(str(again.pipeline))))
-    if again.budget is not None:
-        refuse_dollars(made.graph, again.budget)
-    live = Live(made, keys=again.keys)
+    live = Live(_affordable(made, again), keys=again.keys)
     live.check(trace)
     return live
+
+
+def _affordable(made: Plan, again: Again) -> Plan:
+    """The plan, if what it asks can be held to the budget. Raises `PlanRefused`."""
+    if again.budget is not None:
+        refuse_dollars(made.graph, again.budget)
+    return made

@@ -20,6 +20,7 @@ from .voice import aside
 if TYPE_CHECKING:
     from ..compiler.fitted import Fitted
     from ..compiler.plan import Plan
+    from ..evaluation.fitting import Embedded
     from ..runtime.result import Result
     from .fitting import Known
 
@@ -92,6 +93,9 @@ __all__ = ["command"]
     help="For a router: two models; for a table: steps, named as the cases.",
 )
 @click.option(
+    "--embedder", metavar="MODEL", help="For a router: whose embeddings it sees, in place of words."
+)
+@click.option(
     "--share",
     type=click.FloatRange(0, 1, True, True),
     default=0.5,
@@ -130,6 +134,7 @@ def command(
     """
     from ..compiler.build import build_file
     from ..compiler.plan import plan
+    from .embedding import embedded
     from .files import pipeline_file
     from .fitting import known, results_of
 
@@ -137,7 +142,9 @@ def command(
     questions = known(data, made)
     named = _named(what, cases, made, told)
     results = asyncio.run(results_of(made, questions, seed, keys))
-    artefact = _fitted(what, _Fit(made, questions, results, named, told))
+    seen_by = told["embedder"] if what == "router" else None
+    vectors = asyncio.run(embedded(made, questions, seen_by, keys)) if seen_by else None
+    artefact = _fitted(what, _Fit(made, questions, results, named, told, vectors))
     with of_file(out):
         Path(out).write_text(artefact.model_dump_json(indent=1) + "\n")
     if json:
@@ -158,6 +165,7 @@ class _Fit:
     results: Sequence[Result]
     cases: Sequence[str]
     told: Mapping[str, Any]
+    embedded: Embedded | None = None
 
 
 def _fitted(what: str, fit: _Fit) -> Fitted:
@@ -189,7 +197,7 @@ def _fitted(what: str, fit: _Fit) -> Fitted:
             return fit_threshold(seen, about, promise)
         case "stopping":
             return fit_stopping(seen, about, told["score"], told["cost"])
-    return fit_router(seen, about, (fit.cases[0], fit.cases[1]), told["share"])
+    return fit_router(seen, about, (fit.cases[0], fit.cases[1]), told["share"], fit.embedded)
 
 
 def _named(what: str, cases: str | None, made: Plan, told: Mapping[str, Any]) -> Sequence[str]:

@@ -33,6 +33,10 @@ def description(served: Served) -> Mapping[str, Any]:
     chat, text = served.bodies
     modes: Any = [(chat, "validation"), (text, "validation")]
     refs, schemas = models_json_schema(modes, ref_template="#/components/schemas/{model}")
+    shapes = schemas.get("$defs", {})
+    name = {"type": "string", "enum": [card["id"] for card in served.cards()]}
+    for body in served.bodies:
+        shapes[body.__name__]["properties"]["model"] = name
     return {
         "openapi": "3.1.0",
         "info": {"title": "polyarch", "version": __version__},
@@ -45,7 +49,7 @@ def description(served: Served) -> Mapping[str, Any]:
                         "name": "name",
                         "in": "path",
                         "required": True,
-                        "schema": {"type": "string", "minLength": 1},
+                        "schema": name,
                     }
                 ],
             },
@@ -60,7 +64,7 @@ def description(served: Served) -> Mapping[str, Any]:
             "/metrics": {"get": _told("Counts, as Prometheus reads them.", {"text/plain": {}})},
         },
         "components": {
-            "schemas": {**schemas.get("$defs", {}), **_REPLIES},
+            "schemas": {**shapes, **_REPLIES},
             "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
         },
         "security": [{}, {"key": []}],
@@ -84,7 +88,7 @@ def _told(about: str, content: Mapping[str, Any], *failures: str) -> dict[str, A
 def _post(about: str, body: Any, reply: str) -> Mapping[str, Any]:
     content = {
         "application/json": {"schema": _ref(reply)},
-        "text/event-stream": {"schema": {"type": "string"}},
+        "text/event-stream": {"schema": _object({"data": _TEXT})},
     }
     told: dict[str, Any] = {"200": {"description": about, "content": content}}
     return {

@@ -126,7 +126,23 @@ class Mirror:
         if trial.key not in self._written:
             self._written.add(trial.key)
             values = [trial.value(aim) for aim in self._aims]
-            self._study.add_trial(_frozen(self._optuna, self._holes, trial, values))
+            made = _frozen(self._optuna, self._holes, trial, values)
+            self._study.add_trial(_in_words(self._optuna, self._holes, made))
+
+
+def _in_words(optuna: Any, holes: tuple[Hole, ...], trial: Any) -> Any:
+    """A trial with options in words in the place of their numbers, for people."""
+    params, kinds = dict(trial.params), dict(trial.distributions)
+    for hole in holes:
+        if hole.options and hole.name in params:
+            words = [hole.told(place) for place in range(len(hole.options))]
+            if len(set(words)) < len(words):
+                words = [f"{place}: {word}" for place, word in enumerate(words)]
+            params[hole.name] = words[int(params[hole.name])]
+            kinds[hole.name] = optuna.distributions.CategoricalDistribution(words)
+    return optuna.trial.create_trial(
+        params=params, distributions=kinds, values=trial.values, user_attrs=trial.user_attrs
+    )
 
 
 def _optuna() -> Any:

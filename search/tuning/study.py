@@ -66,6 +66,16 @@ class Tuned:
     why: str
 
 
+class _NoBank:
+    """The bank of a search that draws nothing: every setting costs a measurement."""
+
+    def lineage(self, choice: Choice) -> None:
+        return None
+
+    def held(self, origin: str) -> float:
+        return 0.0
+
+
 @dataclass
 class _Study:
     tuning: Tuning
@@ -87,7 +97,7 @@ class _Study:
         """Measure settings until all are, or enough, or time is over; why it ended."""
         tuning = self.tuning
         rng = Random(tuning.seed)
-        setting = Setting(tuning.settings, self.history.aims, rng, lambda choice: 1.0)
+        setting = Setting(tuning.settings, self.history.aims, rng, _NoBank())
         whole = tuning.settings.size <= tuning.trials
         made = strategy("grid" if whole else tuning.strategy, setting)
         while len(self.history) + len(self.failed) < min(tuning.trials, tuning.settings.size):

@@ -122,6 +122,13 @@ def test_what_is_missing_is_said(folder: Path, words: list[str], message: str) -
     assert message in done.stderr
 
 
+def test_dollars_are_limited_only_where_prices_are_known(folder: Path) -> None:
+    words = ("--of", "failures", *DATA, "--model", "openai/unheard-of", "--budget", "usd=1")
+    done = told("analyze", "t.jsonl", *words)
+    assert done.exit_code == 1
+    assert "price" in done.stderr
+
+
 def test_a_trace_of_another_pipeline_is_refused(folder: Path) -> None:
     Path("pair.yaml").write_text(Path("pair.yaml").read_text().replace("refine", "critique"))
     done = told("analyze", "t.jsonl", "--of", "steps", *DATA, "--pipeline", "pair.yaml")

@@ -226,3 +226,58 @@ def test_a_stop_is_fitted_and_stops() -> None:
     Path("s.yaml").write_text(stopping.replace("by: check", "by: other"))
     with pytest.raises(polyarch.SpecError, match="for the score 'check'"):
         polyarch.load("s.yaml")
+
+
+def recorded(folder: Path) -> Path:
+    """Sums that a weak model can do, and stories that only a strong one can."""
+    items, samples = [], []
+    for number in range(24):
+        easy = number % 2 == 0
+        text = (
+            f"{number} + 1 = ?" if easy else f"Tom has {number} pens. Ann gives Tom one. How many?"
+        )
+        name, answer = f"q{number}", str(number + 1)
+        items.append({"id": name, "question": text, "reference": answer, "metric": "numeric"})
+        for model in ("weak", "strong"):
+            right = easy or model == "strong"
+            told = answer if right else "0"
+            row = {"item": name, "model": model, "sample": 0, "text": told, "answer": told}
+            samples.append(row | {"correct": right})
+    for kind, rows in (("items", items), ("samples", samples)):
+        (folder / f"{kind}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return folder / "items.jsonl"
+
+
+def test_a_router_of_embeddings_asks_for_one_and_goes_where_it_should(tmp_path: Path) -> None:
+    pytest.importorskip("sklearn")
+    data = recorded(tmp_path)
+    models = "".join(
+        f"  {name}: {{model: replay/{name}, options: {{recordings: '{tmp_path}'}}}}\n"
+        for name in ("weak", "strong")
+    )
+    head = f"name: p\nanswer: number\nmodels:\n{models}  eyes: {{model: embedded/abacus}}\nsteps:\n"
+    both = "  drafts: {op: ensemble, members: [weak, strong]}\n  answer: {op: vote}\n"
+    Path("p.yaml").write_text(head + both)
+    told = ["fit", "p.yaml", "--data", str(data), "--out", "f.json", "--what", "router"]
+    told += ["--cases", "weak,strong", "--embedder"]
+    done = CliRunner().invoke(cli, [*told, "eyes"])
+    assert done.exit_code == 0, done.output
+    made = json.loads(Path("f.json").read_text())
+    assert (made["embedder"], set(made["models"])) == ("eyes", {"weak", "strong", "eyes"})
+    routed = head + (
+        "  answer:\n    op: route\n    by: {op: router, by: {file: f.json}}\n"
+        "    cases: {weak: {op: generate, model: weak}, strong: {op: generate, model: strong}}\n"
+        "    otherwise: strong\n"
+    )
+    Path("r.yaml").write_text(routed)
+    with polyarch.load("r.yaml") as pipe:
+        assert pipe.plan.total.calls.high == 3
+        rows = map(json.loads, data.read_text().splitlines())
+        results = [pipe(row["question"], id=row["id"]) for row in rows]
+    went = [result.candidates[0].origin.model for result in results]
+    assert sum(one == ("weak", "strong")[n % 2] for n, one in enumerate(went)) >= 22
+    assert {result.usage.calls for result in results} == {2}
+    for wrong, why in (("weak", "offers no embeddings"), ("eye", 'did you mean "eyes"')):
+        refused = CliRunner().invoke(cli, [*told, wrong])
+        assert refused.exit_code == 1
+        assert why in refused.output

@@ -14,24 +14,37 @@ from .fake import Call, Fake, candidates, decide, judge
 
 TEXTS = ("42", "43", "0", "42.0")
 OPS: dict[str, tuple[dict[str, object], ...]] = {
+    "branch": (),  # it reads no candidates
     "check": ({"equals": 42}, {"equals": 42, "keep": "passing"}),
+    "combine": ({"scores": {"w": 2.0}},),
     "critique": ({},),
     "critique_all": ({},),
+    "diversify": (),  # it reads no candidates
     "either": (),  # of one step it is all, of several the first
     "extend": ({"whom": "all"},),
     "fuse": ({"n": 4},),
     "gather": ({},),
     "item": (),  # an item of a list of one is that list
+    "mbr": ({"keep": 3}, {"keep": 2, "utility": "chrf"}),
     "program": (),  # nothing of these is a program; its own tests say what comes out
     "race": ({"first": 2},),
     "rank": (
         {"keep": 4},
         {"keep": 4, "method": "pairwise"},
         {"keep": 2, "method": "pointwise"},
+        {"keep": 4, "method": "checklist"},
+        {"keep": 3, "method": "knockout"},
+        {"keep": 3, "method": "swiss"},
+        {"keep": 3, "method": "sorted"},
     ),
     "refine": ({},),
     "router": (),  # it reads no candidates
-    "score": ({"by": "verdict"}, {"by": "reward", "keep_at": 3.0}),
+    "score": (
+        {"by": "verdict"},
+        {"by": "reward", "keep_at": 3.0},
+        {"by": "grade"},
+        {"by": "checklist", "keep_at": 1.0},
+    ),
     "select": ({"by": "first", "keep": 3},),
     "table": (),  # it names a case
     "tools": (),  # it reads no candidates
@@ -61,6 +74,9 @@ def script(call: Call) -> str | Reply:
         "critique": {"critique": "so so"},
         "critique_all": {"critiques": [{"candidate": n, "critique": "so so"} for n in numbers]},
         "rank": {"ranking": sorted(numbers, key=lambda n: len(shown[n - 1]))},
+        "pick": {"checklist": ["It is short."], "reason": "", "best": len(shown)},
+        "write_checklist": {"checklist": ["It is short."]},
+        "check_all": {"reason": "", "met": [len(shown[0]) < 3]},
         "compare": {"reason": "", "better": "first" if len(shown[0]) == 1 else "second"},
         "score": {"reason": "", "score": 1 / max(1, len(shown[0]))},
         "write_tests": {"tests": ["It is short."]},

@@ -111,7 +111,7 @@ def test_optuna_loads_what_was_tried(tmp_path: Path, where: str) -> None:
     assert [trial.values for trial in study.trials] == [
         [trial.value(aim) for aim in AIMS] for trial in history
     ]
-    assert study.trials[1].params == {"a": 4, "b": 3, "c": 1, "d": 0.75}
+    assert study.trials[1].params == {"a": "4", "b": 3, "c": "present", "d": 0.75}
     assert study.trials[1].user_attrs["questions"] == 8
     assert study.metric_names == ["score", "least calls"]
     assert len(study.best_trials) == 2

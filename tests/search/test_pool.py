@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from random import Random
 
 import numpy as np
 import pytest
 
-from polyarch.compiler.space import Choice, Hole
+from polyarch.compiler.space import Choice, Closed, Hole
 from polyarch.search.aim import Aim
 from polyarch.search.database import database
 from polyarch.search.engine import Engine
@@ -73,12 +73,12 @@ class Subsets:
     def random(self, rng: Random) -> Choice:
         return rng.choice(list(self.points()))
 
-    def points(self):  # type: ignore[no-untyped-def]
+    def points(self) -> Iterator[Choice]:
         for bits in itertools.product((0, 1), repeat=5):
             if any(bits):
                 yield dict(zip(MODELS, bits, strict=True))
 
-    def close(self, choice: Choice) -> None:
+    def close(self, choice: Choice) -> Closed:
         raise NotImplementedError
 
 
@@ -139,5 +139,4 @@ def test_many_questions_are_asked_only_where_few_cannot_tell() -> None:
         helped: [len(t.marks) for t in history if sum(t.choice[name] for name in "abc") == helped]
         for helped in (0, 3)
     }
-    assert max(counts[3]) == 64
-    assert max(counts[0]) < 64
+    assert max(counts[3]) >= 32 > max(counts[0])
