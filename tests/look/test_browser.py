@@ -231,6 +231,11 @@ def test_past_requests_are_listed_and_each_opens_its_trace(page: Page, tmp_path:
         expect(page.locator("#answer")).to_have_text("4")
         page.reload()
         expect(page.locator("#asked")).to_have_text("Question 0?")
+        page.goto(f"{site.url}#request/chatcmpl-gone")
+        expect(page.get_by_role("alert")).to_have_text("That request is not kept any more.")
+        expect(page.locator("#name")).to_have_text("checked_vote")
+        page.go_back()
+        expect(page.locator("#asked")).to_have_text("Question 0?")
         with page.expect_download() as saved:
             page.get_by_role("link", name="Trace file").click()
         saved.value.save_as(tmp_path / "t.jsonl")

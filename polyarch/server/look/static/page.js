@@ -138,9 +138,21 @@ async function look(id) {
 async function go() {
   if (under) return;
   const [kind, name] = location.hash.slice(1).split("/").map(decodeURIComponent);
-  if (kind === "request") await look(name);
-  else if (kind === "pipeline" && pipelines.has(name)) choose(name);
-  else if (pipelines.size) choose(pipelines.keys().next().value);
+  if (kind === "request") {
+    try {
+      return await look(name);
+    } catch (error) {
+      if (error.status !== 404) throw error;
+      first();
+      return trouble("That request is not kept any more.");
+    }
+  }
+  if (kind === "pipeline" && pipelines.has(name)) choose(name);
+  else first();
+}
+
+function first() {
+  if (pipelines.size) choose(pipelines.keys().next().value);
 }
 
 async function refresh() {
