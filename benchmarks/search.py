@@ -31,6 +31,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
+from importlib.resources import files
 from pathlib import Path
 from random import Random
 from time import process_time
@@ -475,15 +476,18 @@ def _held_against(runs: Mapping[str, Sequence[Run]], start: float) -> None:
 
 def page(curves: Mapping[str, Mapping[str, Mapping[int, float]]]) -> str:
     """The curves as a page."""
-    from polyarch.evaluation.report.page import sheet
     from polyarch.evaluation.report.svg import curves as drawn
 
     label = "regret on held-out items over calls that were paid for"
-    parts = [
-        f"<h2>{name}</h2>{drawn({k: _shares(v) for k, v in told.items()}, label)}"
+    plots = "".join(
+        f"<section><h2>{name}</h2>{drawn({k: _shares(v) for k, v in told.items()}, label)}</section>"
         for name, told in curves.items()
-    ]
-    return sheet("Regret", "".join(parts))
+    )
+    made = files("polyarch.evaluation.report").joinpath("page.html").read_text(encoding="utf-8")
+    told = {"title": "Regret", "data": ", ".join(curves), "what": label, "body": plots}
+    for name, text in told.items():
+        made = made.replace("{{" + name + "}}", text)
+    return made
 
 
 def _shares(line: Mapping[int, float]) -> dict[int, float]:

@@ -91,15 +91,19 @@ def curves(lines: Mapping[str, Mapping[int, float]], label: str) -> str:
         return ""
     height, left, right = 300, 64, _WIDTH - 170
     most = max(max(line) for line in lines.values())
+    least = min(min(line) for line in lines.values())
     values = [value for line in lines.values() for value in line.values()]
-    across = Axis(0.0, log10(most) or 1.0, left, right, False)
+    low = log10(least) if least < most else 0.0
+    across = Axis(low, log10(most) or 1.0, left, right, False)
     up = Axis(min(values), max(values), height, 10, True)
-    ticks = sorted({k for k in (1, 2, 5, 10, 20, 50, 100, 200, 500) if 1.3 * k < most} | {most})
+    steps = (1, 2, 5) if most < 2000 * least else (1,)
+    round_ = (step * 10**power for power in range(9) for step in steps)
+    ticks = sorted({k for k in round_ if least <= k and 1.3 * k < most} | {most})
     parts = [up.drawn_up(left, right)]
     for k in ticks:
         x = across(log10(k))
         parts.append(
-            f'<text class="tick" x="{x:.1f}" y="{height + 18}" text-anchor="middle">{k}</text>'
+            f'<text class="tick" x="{x:.1f}" y="{height + 18}" text-anchor="middle">{k:,}</text>'
         )
     taken: list[float] = []
     order = sorted(lines.items(), key=lambda one: -one[1][max(one[1])])
