@@ -35,7 +35,7 @@ class Race(All):
         if given.count.high == 0:
             raise Mismatch("a race of nobody")
         if self.first > given.count.high:
-            told = f"there are at most {given.count.high} candidates to be the first {self.first} of"
+            told = f"of at most {given.count.high} candidates there is no first {self.first}"
             raise Mismatch(told, "first")
         return given.with_count(min(self.first, given.count.low), self.first)
 
