@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from rich.table import Table
 
+from ..evaluation.analysis.abstention import Abstention
 from ..evaluation.analysis.cost import IdealTime, Worth
 from ..evaluation.analysis.coverage import Coverage
 from ..evaluation.analysis.diversity import Diversity
@@ -153,6 +154,27 @@ def _(result: Selective, name: str) -> Iterator[Rows]:
     areas = [f"{own:.4f}" for own in (result.aurc, result.best)]
     row = [name, *areas, f"{result.chance:.1%}", *told]
     yield "Area under the risk, and the threshold for the risk asked for", head, [row]
+
+
+@_rows.register
+def _(result: Abstention, name: str) -> Iterator[Rows]:
+    rows = [
+        [name, str(own.draws), _from(own.threshold), f"{own.coverage:.1%}", _rate(own.risk)]
+        for own in result.curve
+    ]
+    head = ["source: score", "draws", "answered from", "answered", "risk"]
+    yield "Risk by draws and threshold", head, list(rows)
+    told = [
+        [
+            *(name, f"{own.penalty:g}", str(own.joint[0]), _from(own.joint[1])),
+            *(str(own.separate[0]), _from(own.separate[1])),
+            *map(_number, (own.always, own.apart, own.utility, own.gain)),
+        ]
+        for own in result.chosen
+    ]
+    head = ["source: score", "an error costs", "draws", "from", "apart: draws", "from"]
+    head += ["answering all [95%]", "apart [95%]", "together [95%]", "gain [95%]"]
+    yield "Draws and threshold chosen on one half, and their worth on the other", head, list(told)
 
 
 @_rows.register
@@ -345,6 +367,14 @@ def _(result: Faithfulness, name: str) -> Iterator[Rows]:
 
 def _each(told: float | None) -> str:
     return "-" if told is None else f"{100 * told:+.2f}"
+
+
+def _from(threshold: float) -> str:
+    return "nothing" if math.isinf(threshold) else f">= {threshold:.4g}"
+
+
+def _rate(told: float | None) -> str:
+    return "-" if told is None else f"{told:.1%}"
 
 
 def _share(told: Interval | None) -> str:

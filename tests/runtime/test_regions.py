@@ -212,7 +212,9 @@ ALLOTTED = f"""{HEAD}steps:
     most: 4
     split: json
     allot: {{tokens: 60, weigh: effort}}
-    steps: {{tries: {{op: generate, n: 2}}, again: {{op: refine, prompt: "{{question}} {{candidate}}"}}}}
+    steps:
+      tries: {{op: generate, n: 2}}
+      again: {{op: refine, prompt: "{{question}} {{candidate}}"}}
   answer: {{op: fuse}}
 """
 
