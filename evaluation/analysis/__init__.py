@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from .abstention import Abstention, Chosen, Covered, abstention
 from .beta_binomial import BetaBinomial, fit_beta_binomial
-from .cost import IdealTime, Worth, break_even, fit_ideal_time, worth
+from .cost import IdealTime, Worth, break_even, e3, fit_ideal_time, worth
 from .coverage import Coverage, coverage
 from .decided import Decided, decided
 from .diversity import Diversity, diversity
@@ -66,6 +66,7 @@ __all__ = [
     "coverage",
     "decided",
     "diversity",
+    "e3",
     "ensembles",
     "errors",
     "fit_beta_binomial",
