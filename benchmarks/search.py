@@ -479,13 +479,13 @@ def page(curves: Mapping[str, Mapping[str, Mapping[int, float]]]) -> str:
     from polyarch.evaluation.report.svg import curves as drawn
 
     label = "regret on held-out items over calls that were paid for"
+    shares = {name: {k: _shares(v) for k, v in told.items()} for name, told in curves.items()}
     plots = "".join(
-        f"<section><h2>{name}</h2>{drawn({k: _shares(v) for k, v in told.items()}, label)}</section>"
-        for name, told in curves.items()
+        f"<section><h2>{name}</h2>{drawn(told, label)}</section>" for name, told in shares.items()
     )
     made = files("polyarch.evaluation.report").joinpath("page.html").read_text(encoding="utf-8")
-    told = {"title": "Regret", "data": ", ".join(curves), "what": label, "body": plots}
-    for name, text in told.items():
+    parts = {"title": "Regret", "data": ", ".join(curves), "what": label, "body": plots}
+    for name, text in parts.items():
         made = made.replace("{{" + name + "}}", text)
     return made
 

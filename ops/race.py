@@ -34,8 +34,8 @@ class Race(All):
     def flow(self, given: Flow) -> Flow:
         if given.count.high == 0:
             raise Mismatch("a race of nobody")
-        if self.first >= given.count.high:
-            told = f"the first {self.first} of at most {given.count.high} are all of them"
+        if self.first > given.count.high:
+            told = f"of at most {given.count.high} candidates there is no first {self.first}"
             raise Mismatch(told, "first")
         return given.with_count(min(self.first, given.count.low), self.first)
 

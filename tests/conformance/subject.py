@@ -41,6 +41,7 @@ __all__ = [
     "Opened",
     "Subject",
     "ask",
+    "nothing_left",
     "subjects",
     "until",
 ]
@@ -213,6 +214,17 @@ async def until(opened: Opened, *, busy: bool) -> None:
     by = time.monotonic() + (30.0 if busy else 5.0)
     while bool(now := await opened.count()) is not busy:
         assert time.monotonic() < by, f"at work on {now}"
+        await asyncio.sleep(0.002)
+
+
+async def nothing_left(before: set[asyncio.Task[Any]]) -> None:
+    """Wait until no task is left beside those before, five seconds at most.
+
+    The loop itself closes a vendor's generator that was dropped, in a task of its own.
+    """
+    by = time.monotonic() + 5.0
+    while left := asyncio.all_tasks() - before:
+        assert time.monotonic() < by, f"left: {left}"
         await asyncio.sleep(0.002)
 
 

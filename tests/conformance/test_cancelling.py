@@ -6,7 +6,7 @@ import asyncio
 from contextlib import aclosing
 
 import pytest
-from conformance.subject import Opened, Subject, ask, until
+from conformance.subject import Opened, Subject, ask, nothing_left, until
 
 from polyarch.backends.base import Capability, Request
 
@@ -30,7 +30,7 @@ async def test_closing(subject: Subject, opened: Opened) -> None:
         await anext(pieces)
         await until(opened, busy=True)
     await until(opened, busy=False)
-    assert asyncio.all_tasks() <= before
+    await nothing_left(before)
     assert (await ask(opened.backend, subject.request()))[0].finish
 
 
@@ -43,5 +43,5 @@ async def test_cancelling(subject: Subject, opened: Opened) -> None:
     told = await asyncio.gather(*tasks, return_exceptions=True)
     assert any(isinstance(one, asyncio.CancelledError) for one in told)
     await until(opened, busy=False)
-    assert asyncio.all_tasks() <= before
+    await nothing_left(before)
     assert (await ask(opened.backend, subject.request()))[0].finish

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from conformance.subject import Opened, Subject, ask
+from conformance.subject import Opened, Subject, ask, nothing_left
 
 from polyarch.backends.base import Capability
 from polyarch.compiler.errors import BadRequest, NotRecorded, TooLong
@@ -117,7 +117,7 @@ async def test_many_requests_at_once(subject: Subject, opened: Opened) -> None:
         assert texts == texts[:8] * 8
         (alone,) = await ask(opened.backend, requests[0])
         assert alone.text == texts[0]
-    assert asyncio.all_tasks() <= before
+    await nothing_left(before)
 
 
 @pytest.mark.trait("refuses")

@@ -51,8 +51,9 @@ def test_flows() -> None:
     assert wrong.value.field == "holds"
     assert Race(first=2).flow(flow(1, 3)).count == Amount(1, 2)
     assert (Race(first=2).least(flow(5)), Race(first=2).window(flow(5))) == (2, None)
-    with pytest.raises(Mismatch, match="are all of them"):
-        Race(first=3).flow(flow(3))
+    assert Race(first=3).flow(flow(3)).count == Amount(3, 3)
+    with pytest.raises(Mismatch, match="no first 4"):
+        Race(first=4).flow(flow(3))
     assert Item(index=0).flow(flow(2)).count == Amount(1, 1)
     assert Item(index=1).flow(flow(2)).count == Amount(0, 1)
     for op in (when, Either(), Gather(), Race(), Item()):

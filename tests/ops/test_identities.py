@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from hypothesis import given
 from hypothesis import strategies as st
+from sim import solo
 
 from polyarch.compiler.answers import answer_kind
 from polyarch.compiler.op import All
@@ -17,6 +19,15 @@ from polyarch.ops.vote import Vote
 from .fake import Fake, candidates, decide
 
 EXACT = answer_kind("exact")
+VOTED = """
+name: voted
+models: {{m: scripted/x}}
+answer: exact
+steps:
+  drafts: {{op: generate, n: {n}, temperature: 1}}
+  {race}
+  answer: {{op: vote}}
+"""
 DRAWS = st.lists(
     st.tuples(st.sampled_from(["", "a", "b", "c"]), st.floats(0, 1, allow_nan=False)),
     min_size=1,
@@ -50,6 +61,29 @@ def test_best_of_a_whole_majority_is_the_plurality(draws: list[tuple[str, float]
     most = [answer for answer, count in votes if count == votes[0][1]]
     best = chosen(Select(by="w", support=1), given)
     assert best in (most or [c.text for c in given])
+
+
+def decided(drawn: Sequence[tuple[str, int]]) -> bool:
+    """Whether one answer is given most often; of equal ones a race takes what came first."""
+    counts = sorted(Counter(text for text, _ in drawn).values())
+    return len(counts) == 1 or counts[-1] > counts[-2]
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 9)), min_size=2, max_size=8).filter(
+        decided
+    )
+)
+def test_a_race_of_all_is_the_plain_vote(drawn: list[tuple[str, int]]) -> None:
+    def voted(race: str) -> str:
+        result, _ = solo(
+            VOTED.format(n=len(drawn), race=race),
+            lambda request, draw: drawn[draw.number][0],
+            lambda request, draw: float(drawn[draw.number][1]),
+        )
+        return str(result)
+
+    assert voted("") == voted(f"first: {{op: race, first: {len(drawn)}}}")
 
 
 @given(DRAWS)

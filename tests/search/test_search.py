@@ -188,7 +188,7 @@ def test_a_metric_that_can_score_nothing_is_told_as_that(tmp_path: Path) -> None
         metric=Raising(),
         backends={"m": Counting().backend},
     )
-    with pytest.raises(InputError, match=r"not one of 32 answers could be scored.*a broken"):
+    with pytest.raises(InputError, match=r"not one of 16 answers could be scored.*a broken"):
         asyncio.run(made)
 
 

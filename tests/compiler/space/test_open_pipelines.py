@@ -37,10 +37,10 @@ def test_archon_asks_as_its_paper_says() -> None:
 
 def test_the_first_point_of_the_quick_start_is_self_consistency() -> None:
     space = open_space(path("open/quickstart"))
-    assert space.size == 2_058
+    assert space.size == 2_079
     text = space.close(space.first).text
     assert text.endswith(
         "steps:\n"
-        "  drafts: {op: generate, model: solver, n: 8, temperature: 0.8}\n"
+        "  drafts: {op: generate, model: solver, n: 16, temperature: 0.8}\n"
         "  answer: {op: vote}\n"
     )

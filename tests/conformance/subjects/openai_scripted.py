@@ -14,10 +14,11 @@ from polyarch.backends.openai import info, open_backend
 from polyarch.backends.scripted import Scripted
 from polyarch.backends.scripted import info as scripted_info
 from polyarch.compiler.values import Json
-from polyarch.server.app import app
+from polyarch.server.app import Limits, app
 from polyarch.server.keys import Keys
 from polyarch.server.listen import bound
-from polyarch.server.served import ServedModel
+from polyarch.server.metrics import Metrics
+from polyarch.server.models.served import ServedModel
 
 __all__ = ["SUBJECTS"]
 
@@ -39,7 +40,9 @@ _OPTIONS: dict[str, Json] = {
 @contextmanager
 def _serving(backend: Scripted) -> Iterator[str]:
     """The address of a server in a thread."""
-    made = app(ServedModel(_NAME, scripted_info("x", {}), backend), Keys(), running=999, waiting=9)
+    metrics = Metrics()
+    model = ServedModel(_NAME, scripted_info("x", {}), backend, metrics)
+    made = app(model, Keys(), metrics, Limits(running=999, waiting=9))
     server = uvicorn.Server(uvicorn.Config(made, log_level="error", timeout_graceful_shutdown=1))
     with bound("127.0.0.1", 0) as listening:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
