@@ -165,6 +165,8 @@ class Question:
     fields: Mapping[str, Json] = field(default_factory=_nothing)
     id: str = ""
     """Tells questions of a batch apart; seeds derive from it."""
+    tokens: int | None = None
+    """The most that a reply may have, where tokens were split over questions such as this."""
 
     @property
     def system(self) -> tuple[Message, ...]:

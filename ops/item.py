@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncIterator, Sequence
-from typing import Annotated, Literal
+from collections.abc import AsyncIterator, Mapping, Sequence
+from math import isfinite
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from ..compiler.allot import Allot
 from ..compiler.answers import answer_kind
 from ..compiler.errors import InputError
 from ..compiler.op import All, Amount, Context, Flow, Mismatch, Reply, Stream
-from ..compiler.values import Candidate, Usage
+from ..compiler.values import Candidate, Json, Usage
 
 __all__ = ["Item", "items_of"]
 
@@ -28,7 +30,8 @@ class Item(All):
     of its own, bullets and numbers in front dropped; `paragraphs`, with empty lines between;
     `json`, an array, of which texts are taken as they are and other items as JSON; `whole`, one
     item that is the text itself. A list longer than `most` ends the run with an error, or with
-    `on_more: drop` loses what is too much, which the trace tells. Asks nobody.
+    `on_more: drop` loses what is too much, which the trace tells. With `allot`, the item carries
+    the note `allotted`, its share of the tokens. Asks nobody.
     """
 
     index: Annotated[int, Field(ge=0)] = 0
@@ -39,6 +42,15 @@ class Item(All):
     """The most items that a list may have."""
     on_more: Literal["fail", "drop"] = "fail"
     """What becomes of a longer list."""
+    allot: Allot | None = None
+    """How tokens are split over the items, each part the most that a reply about its item may
+    have."""
+
+    @model_validator(mode="after")
+    def _can_be_weighed(self) -> Self:
+        if self.allot is not None and self.allot.weigh is not None and self.split != "json":
+            raise ValueError("`weigh` is a field of items: it takes `split: json`")
+        return self
 
     def flow(self, given: Flow) -> Flow:
         if given.count.high == 0:
@@ -59,10 +71,34 @@ class Item(All):
             items = items_of(candidate.text, self.split)
             if self.most is not None and len(items) > self.most:
                 self._too_many(ctx, len(items))
+                items = items[: self.most]
             if self.index < len(items):
-                reply = Reply(0, items[self.index], candidate.origin.model, "stop", Usage())
-                yield ctx.candidate(reply, index=0, parents=[candidate])
+                text, notes = self._own(ctx, items)
+                reply = Reply(0, text, candidate.origin.model, "stop", Usage())
+                yield ctx.candidate(reply, index=0, parents=[candidate]).but(notes=notes)
             return
+
+    def _own(self, ctx: Context, items: Sequence[str]) -> tuple[str, Mapping[str, Json]]:
+        """The text of the item, and its share where tokens are split."""
+        around = ctx.question.tokens
+        if self.allot is None:
+            return items[self.index], {} if around is None else {"allotted": around}
+        allot, weights = self.allot, [1.0] * len(items)
+        if around is not None and around < allot.tokens:
+            allot = allot.model_copy(update={"tokens": around})
+        if allot.weigh is not None:
+            weighed = [_weighed(item, allot.weigh) for item in items]
+            items = [text for text, _ in weighed]
+            told = [weight for _, weight in weighed if weight is not None]
+            if len(told) == len(items):
+                weights = told
+            elif self.index == 0:
+                ctx.note("items weigh alike", without_weight=len(items) - len(told))
+        try:
+            caps = allot.caps(weights)
+        except ValueError as error:
+            raise InputError(str(error)) from error
+        return items[self.index], {"allotted": caps[self.index]}
 
     def _too_many(self, ctx: Context, count: int) -> None:
         if self.on_more == "fail":
@@ -91,3 +127,22 @@ def items_of(text: str, split: Literal["lines", "paragraphs", "json", "whole"]) 
         case "lines":
             parts = [_BULLET.sub("", line, count=1) for line in text.splitlines()]
     return [part.strip() for part in parts if part.strip()]
+
+
+def _weighed(item: str, field: str) -> tuple[str, float | None]:
+    """An item without the field that says its weight, and that weight, if it is a number above 0.
+
+    >>> _weighed('{"ask": "How far?", "effort": 3}', "effort")
+    ('How far?', 3.0)
+    """
+    try:
+        told = json.loads(item)
+    except ValueError:
+        return item, None
+    if not isinstance(told, dict) or field not in told:
+        return item, None
+    weight = told.pop(field)
+    left = list(told.values())
+    text = left[0] if len(left) == 1 and isinstance(left[0], str) else json.dumps(told)
+    sound = isinstance(weight, int | float) and not isinstance(weight, bool)
+    return text, float(weight) if sound and isfinite(weight) and weight > 0 else None

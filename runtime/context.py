@@ -242,6 +242,8 @@ class StepContext:
         step, place = self._state, self._place or 0
         seed, numbers, base = step.seed, step.wiring.numbers, step.wiring.base
         assert asking.max_tokens is not None
+        allotted = self._state.question.tokens
+        most = asking.max_tokens if allotted is None else min(asking.max_tokens, allotted)
         return Request(
             asking.model or "",
             messages,
@@ -256,7 +258,7 @@ class StepContext:
                     for d in draws
                 ]
             ),
-            asking.max_tokens,
+            most,
             1.0 if asking.temperature is None else asking.temperature,
             asking.top_p or 1.0,
             asking.top_k or 0,

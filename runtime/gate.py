@@ -72,6 +72,9 @@ class GatedStep(Step):
 
 
 def about(candidate: Candidate, asked: Question) -> Question:
-    """A candidate's text as a question of its own, under the system messages of what was asked."""
+    """A candidate's text as a question of its own, under the system messages of what was asked, and
+    with the tokens that the candidate was allotted, if it was."""
     messages = (*asked.system, Message("user", candidate.text))
-    return replace(asked, text=candidate.text, messages=messages)
+    allotted = candidate.notes.get("allotted")
+    tokens = allotted if isinstance(allotted, int) else None
+    return replace(asked, text=candidate.text, messages=messages, tokens=tokens)

@@ -75,6 +75,10 @@ WRITING = {
     "choice_shuffling": (REPLIES, "B"),
     "diversity_of_thought": ({**REPLIES, "solve_by": "answer: 10"}, "10"),
     "diversity_of_thought_one_call": (REPLIES, "10"),
+    "plan_and_budget": (
+        {**REPLIES, "solve": json.dumps([{"ask": "What is 12 - 2?", "effort": 2}])},
+        "10",
+    ),
     "rule_based_confidence": ({**REPLIES, "solve": "10"}, "10"),
     "self_guided_confidence": ({**REPLIES, "solve": "10"}, "10"),
     "sharded_demonstrations": (REPLIES, "10"),

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from ..allot import Allot
 from ..flow import join
 from ..graph import Graph, Node
 from ..op import Amount, Flow
@@ -33,6 +34,19 @@ class Map(Region):
     with empty lines between; a JSON array; or no list, the whole text being the one item."""
     on_more: Literal["fail", "drop"] = "fail"
     """What becomes of a longer list: an error, or the items at its end are lost."""
+    allot: Allot | None = None
+    """How tokens are split over the items, each part the most that a reply about its item may
+    have."""
+
+    @model_validator(mode="after")
+    def _can_be_split(self) -> Self:
+        if self.allot is None:
+            return self
+        if self.allot.tokens < self.most:
+            raise ValueError(f"{self.allot.tokens} tokens are too few for {self.most} items")
+        if self.allot.weigh is not None and self.split != "json":
+            raise ValueError("`weigh` is a field of items: it takes `split: json`")
+        return self
 
     def written(self) -> Mapping[str, Written]:
         return {"item": Written(("steps",), self.steps)}
@@ -60,7 +74,8 @@ class Map(Region):
         outputs = []
         for place, (_, prefix) in enumerate(self.places(node.name)):
             item = f"{node.name}.item{place + 1}"
-            told = {"index": place, "split": self.split, "most": self.most, "on_more": self.on_more}
+            told: dict[str, Any] = {"index": place, "split": self.split, "most": self.most}
+            told |= {"on_more": self.on_more, "allot": self.allot}
             yield made(node, item, "item", told, node.inputs)
             yield from placed(body, prefix, node, [item], gate=item, topic=item)
             outputs.append(f"{prefix}.{body.output}")

@@ -6,9 +6,11 @@ holds.
 
 from __future__ import annotations
 
+from .abstention import Abstention, Chosen, Covered, abstention
 from .beta_binomial import BetaBinomial, fit_beta_binomial
-from .cost import IdealTime, Worth, break_even, fit_ideal_time, worth
+from .cost import IdealTime, Worth, break_even, e3, fit_ideal_time, worth
 from .coverage import Coverage, coverage
+from .decided import Decided, decided
 from .diversity import Diversity, diversity
 from .draws import Draw, Draws, gathered
 from .forecast import Forecast, forecast
@@ -25,12 +27,16 @@ from .subsets import Ensembles, Subset, best_subset, ensembles, greedy_subset
 from .verifier import Verifier, auc, verifier
 
 __all__ = [
+    "Abstention",
     "Agreement",
     "Allocation",
     "Answers",
     "BetaBinomial",
     "Cell",
+    "Chosen",
     "Coverage",
+    "Covered",
+    "Decided",
     "Diversity",
     "Draw",
     "Draws",
@@ -50,6 +56,7 @@ __all__ = [
     "Verdict",
     "Verifier",
     "Worth",
+    "abstention",
     "agreement",
     "answers_of",
     "auc",
@@ -57,7 +64,9 @@ __all__ = [
     "break_even",
     "cohen_kappa",
     "coverage",
+    "decided",
     "diversity",
+    "e3",
     "ensembles",
     "errors",
     "fit_beta_binomial",

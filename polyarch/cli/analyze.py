@@ -18,6 +18,7 @@ STUDIES = (
     "split",
     "verifier",
     "selective",
+    "abstention",
     "judges",
     "models",
     "diversity",
@@ -35,7 +36,9 @@ STUDIES = (
 @click.option(
     "--source", "sources", multiple=True, metavar="NAME", help="Only this pipeline, model or judge."
 )
-@click.option("--score", metavar="NAME", help="split, verifier, selective: only this score.")
+@click.option(
+    "--score", metavar="NAME", help="split, verifier, selective, abstention: only this score."
+)
 @click.option(
     "--fit-on",
     type=click.IntRange(min=2),
@@ -61,7 +64,14 @@ STUDIES = (
     default=0.0,
     show_default=True,
     type=click.FloatRange(min=0),
-    help="verifier: the price of a wrong answer, where a right one is worth 1.",
+    help="verifier, abstention: the price of a wrong answer, where a right one is worth 1.",
+)
+@click.option(
+    "--cost",
+    default=0.0,
+    show_default=True,
+    type=click.FloatRange(min=0),
+    help="abstention: the price of a draw, where a right answer is worth 1.",
 )
 @click.option(
     "--risk",
@@ -139,6 +149,7 @@ def command(
     tolerance: float,
     threshold: float | None,
     penalty: float,
+    cost: float,
     risk: float,
     size: int,
     votes: int,
@@ -168,6 +179,7 @@ def command(
     split         how many solutions, and how many verifications of each, at equal cost
     verifier      error rates of a score, and what drawing until it accepts can reach
     selective     risk when only sure answers are given, and a threshold that keeps to one
+    abstention    how many draws and how sure to be, together, by the price of an error
     judges        order bias, length bias and agreement of judges of pairs
     models        how far models err together, and which few are best together
     diversity     how different the draws of a question are
@@ -209,6 +221,7 @@ def command(
         tolerance=tolerance,
         threshold=threshold,
         penalty=penalty,
+        cost=cost,
         risk=risk,
         size=size,
         votes=votes,

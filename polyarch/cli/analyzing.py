@@ -14,9 +14,11 @@ import click
 
 from ..compiler.errors import InputError
 from ..compiler.names import nearest
+from ..evaluation.analysis.abstention import abstention
 from ..evaluation.analysis.confidence import Sure, by_score, by_votes
 from ..evaluation.analysis.cost import fit_ideal_time, worth
 from ..evaluation.analysis.coverage import coverage
+from ..evaluation.analysis.decided import decided
 from ..evaluation.analysis.diversity import diversity
 from ..evaluation.analysis.draws import Draws, gathered
 from ..evaluation.analysis.forecast import forecast
@@ -42,6 +44,9 @@ __all__ = ["Ask", "analyze"]
 _PIPED = 160
 """Columns where there is no terminal to ask."""
 
+_PENALTIES = (0.0, 1.0, 20.0)
+"""Prices of a wrong answer: none, as much as a right one is worth, and where errors are grave."""
+
 _MORE = 10
 """How many times the draws there are a forecast reaches, unless told."""
 
@@ -59,6 +64,7 @@ class Ask:
     tolerance: float
     threshold: float | None
     penalty: float
+    cost: float
     risk: float
     size: int
     votes: int
@@ -180,6 +186,17 @@ def _sure(ask: Ask, own: Draws) -> Iterator[tuple[str, Sure]]:
         raise InputError(f"{own.source} has one draw of a question, without a score to be sure by")
 
 
+def _abstention(ask: Ask) -> Iterator[tuple[str, object]]:
+    penalties = dict.fromkeys((*_PENALTIES, ask.penalty))
+    for own in _draws(ask):
+        names: list[str | None] = [None] if ask.score is None else []
+        if ask.score is not None or own.scores:
+            names += _scores(ask, own)
+        for name in names:
+            told = abstention(decided(own, name), penalties=tuple(penalties), cost=ask.cost)
+            yield f"{own.source}: {name or 'share of the votes'}", told
+
+
 def _judges(ask: Ask) -> Iterator[tuple[str, object]]:
     verdicts, pairs = read_judgements(Path(ask.where))
     names = _of(ask, dict.fromkeys(verdict.judge for verdict in verdicts))
@@ -246,6 +263,7 @@ _STUDIES: Mapping[str, Callable[[Ask], Iterator[tuple[str, object]]]] = MappingP
         "saturation": _saturation,
         "verifier": _verifier,
         "selective": _selective,
+        "abstention": _abstention,
         "judges": _judges,
         "models": _models,
         "diversity": _diversity,

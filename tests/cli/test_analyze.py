@@ -131,6 +131,17 @@ def test_selective_goes_by_the_scores_of_results(runs: Path) -> None:
     assert table["kind"] == "calibration"
 
 
+def test_abstention_goes_by_votes_and_by_scores(runs: Path) -> None:
+    votes, quality = found(runs, "--of", "abstention", "--penalty", 3, "--cost", 0.01)
+    assert (votes["source"], quality["source"]) == ("p: share of the votes", "p: quality")
+    assert [own["penalty"] for own in quality["chosen"]] == [0, 1, 20, 3]
+    assert {own["draws"] for own in quality["curve"]} == {1, 2}
+    assert quality["cost"] == 0.01
+    (last,) = found(runs, "--of", "abstention", "--score", "quality")
+    assert last["source"] == "p: quality"
+    assert "together" in analyze(runs, "--of", "abstention").stdout
+
+
 def test_models_of_one_pipeline_are_told_apart(runs: Path) -> None:
     told, plurality, oracle = found(runs, "--of", "models", "--size", 2)
     assert told["models"] == ["small", "big"]
@@ -148,7 +159,9 @@ def test_judges_of_a_recording(judged: Path) -> None:
     assert list(both["cohen"]) == ["sound/s & first/s"]
 
 
-@pytest.mark.parametrize("study", ["coverage", "saturation", "verifier", "selective", "models"])
+@pytest.mark.parametrize(
+    "study", ["coverage", "saturation", "verifier", "selective", "abstention", "models"]
+)
 def test_tables_say_what_they_assume(runs: Path, study: str) -> None:
     told = analyze(runs, "--of", study)
     assert told.exit_code == 0, told.output
@@ -176,6 +189,7 @@ def test_only_the_sources_asked_for(runs: Path) -> None:
         ([FOLDER, "--of", "verifier"], "have no scores"),
         ([FOLDER, "--of", "selective"], "without a score to be sure by"),
         ([FOLDER, "--of", "saturation"], "needs two of each question"),
+        ([FOLDER, "--of", "abstention"], "needs two of each question"),
     ],
 )
 def test_what_cannot_be_told_is_said(arguments: list[object], message: str) -> None:

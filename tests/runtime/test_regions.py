@@ -11,7 +11,7 @@ from sim import compiled, jitter, simulate, solo
 
 from polyarch.backends.base import Draw, Request
 from polyarch.backends.scripted import Scripted
-from polyarch.compiler.errors import StepFailed
+from polyarch.compiler.errors import BudgetExhausted, StepFailed
 from polyarch.runtime.result import Result
 
 HEAD = "name: p\nanswer: number\nmodels: {m: {model: scripted/x, max_tokens: 40}}\n"
@@ -203,6 +203,92 @@ def test_a_list_that_is_too_long_is_an_error_or_loses_its_end() -> None:
     assert result.text == "= 3 3 5"
     notes = [e.data["note"] for e in result.trace if e.what == "noted"]
     assert notes.count("items dropped") == 1
+
+
+ALLOTTED = f"""{HEAD}steps:
+  plan: {{op: generate, max_tokens: 100}}
+  solved:
+    op: map
+    most: 4
+    split: json
+    allot: {{tokens: 60, weigh: effort}}
+    steps:
+      tries: {{op: generate, n: 2}}
+      again: {{op: refine, prompt: "{{question}} {{candidate}}"}}
+  answer: {{op: fuse}}
+"""
+
+
+def capped(plan: str, text: str = ALLOTTED) -> tuple[dict[str, set[int]], Result]:
+    """The most tokens that each step asked for."""
+    result, backend = solo(text, parts(plan), keep=True)
+    most: dict[str, set[int]] = {}
+    for request in backend.log.seen:
+        most.setdefault(request.step, set()).add(request.max_tokens)
+    return most, result
+
+
+def test_tokens_are_split_over_the_items_there_are() -> None:
+    plan = '[{"ask": "one", "effort": 1}, {"ask": "two", "effort": 2}, {"ask": "six", "effort": 3}]'
+    most, result = capped(plan)
+    assert most == {
+        "plan": {100},
+        "solved.1.tries": {11},
+        "solved.1.again": {11},
+        "solved.2.tries": {20},
+        "solved.2.again": {20},
+        "solved.3.tries": {29},
+        "solved.3.again": {29},
+        "answer": {40},
+    }
+    asked = {e.data["text"] for e in result.trace if e.what == "made" and ".item" in e.step}
+    assert asked == {"one", "two", "six"}
+
+
+def test_a_step_that_asks_for_less_than_its_item_has_keeps_to_it() -> None:
+    assert capped('[{"ask": "one", "effort": 1}]')[0]["solved.1.tries"] == {40}
+
+
+def test_items_of_which_one_has_no_weight_weigh_alike() -> None:
+    most, result = capped('[{"ask": "one", "effort": 9}, {"ask": "two", "effort": -1}, "six"]')
+    assert [most[f"solved.{item}.tries"] for item in (1, 2, 3)] == [{20}, {20}, {20}]
+    (note,) = [e.data for e in result.trace if e.what == "noted"]
+    assert (note["note"], note["without_weight"]) == ("items weigh alike", 2)
+
+
+def test_what_items_leave_is_there_for_later_steps() -> None:
+    plan = '[{"ask": "one", "effort": 1}, {"ask": "two", "effort": 2}]'
+    text = ALLOTTED.replace("answer: {op: fuse}", "answer: {op: fuse, max_tokens: 80}")
+    result, backend = solo(text, parts(plan), keep=True)
+    drew = [event for event in result.trace if event.what == "drew"]
+    written = Counter(event.step for event in drew for _ in range(event.data["tokens"]))  # type: ignore[arg-type]
+    # The caps of two draws and their revisions, but for what was written of them.
+    left = 4 * 60 - sum(n for step, n in written.items() if step.startswith("solved"))
+    last = backend.log.seen[-1]
+    before = sum(event.data["prompt"] + event.data["tokens"] for event in drew[:-1])  # type: ignore[operator]
+    needed = before + backend.prompt_tokens(last) + 80
+    assert left > 80
+    tight = text.replace("steps:\n  plan", f"budget: {{tokens: {needed}}}\nsteps:\n  plan")
+    assert capped(plan, tight)[1].text == result.text
+    with pytest.raises(BudgetExhausted):
+        capped(plan, tight.replace(f"tokens: {needed}", f"tokens: {needed - 1}"))
+
+
+def test_a_map_in_a_map_splits_what_its_item_was_allotted() -> None:
+    text = f"""{HEAD}steps:
+  plan: {{op: generate, max_tokens: 100}}
+  solved:
+    op: map
+    most: 2
+    allot: {{tokens: 60}}
+    steps:
+      whole: {{op: map, most: 1, split: whole, steps: {{a: {{op: generate}}}}}}
+      half: {{op: map, from: whole, most: 2, allot: {{tokens: 50}}, steps: {{b: {{op: generate}}}}}}
+  answer: {{op: fuse}}
+"""
+    most, _ = capped("one\ntwo", text)
+    assert most["solved.1.whole.1.a"] == {30}
+    assert most["solved.1.half.1.b"] == {30}
 
 
 def test_regions_nest() -> None:

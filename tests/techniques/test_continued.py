@@ -88,6 +88,63 @@ def test_where_the_small_model_doubts_the_large_one_writes_the_next_paragraph() 
     assert [data["model"] for data in drew] == ["small", "large", "small"]
 
 
+def test_handing_over_at_every_line_loses_nothing_of_what_one_model_writes(tmp_path: Path) -> None:
+    text = written("speculative_thinking").replace("small: embedded/abacus ", f"small: {GREEDY} ")
+    for mark in ('["\\n\\nWait", "\\n\\nHmm", "\\n\\nAlternatively"]', '["\\n\\n"]'):
+        assert mark in text
+        text = text.replace(mark, '["\\n"]')
+    alone = f"name: p\nanswer: number\nmodels: {{m: {GREEDY}}}\nsteps: {{a: {{op: generate}}}}\n"
+    assert texts(text, tmp_path) == texts(alone, tmp_path)
+    with polyarch.loads(text) as pipe:
+        trace = pipe(QUESTIONS[0]).trace
+    models = [event.data["model"] for event in trace if event.what == "drew"]
+    assert models[:3] == ["small", "large", "small"]
+
+
+def test_hints_go_on_until_answers_agree_on_the_model_that_ships() -> None:
+    _, results = spent("hint_marginalization")
+    for result in results:
+        assert result.answer
+        assert result.usage.calls in (24, 36, 48)
+        drew = [event for event in result.trace if event.what == "drew"]
+        last = [str(event.data["text"]).split()[-1] for event in drew[-12:]]
+        agree = max(Counter(last).values()) / 12
+        assert len(drew) == 48 or agree >= 0.8
+
+
+def watched(seconds: float, found_at: int) -> tuple[Result, list[str]]:
+    """A thought that repeats itself, a second a piece, beside a watcher that takes so long and says
+    that a text of that length is enough; and who was asked, in order."""
+
+    def solver(request: Request, draw: Draw) -> Script:
+        return Script("4" if request.prefix.endswith("answer: ") else "so 4 " * 20, latency=1.0)
+
+    def watcher(request: Request, draw: Draw) -> Script:
+        enough = len(request.purpose.shown[0]) >= found_at
+        verdict = json.dumps({"reason": "so", "verdict": "right" if enough else "wrong"})
+        return Script(verdict, latency=seconds)
+
+    text = written("watched_thinking").replace("embedded/abacus", "scripted/x")
+    result = simulate(compiled(text), {"solver": Scripted(solver), "watcher": Scripted(watcher)})
+    return result, [event.step for event in result.trace if event.what == "drew"]
+
+
+def test_a_watcher_ends_a_thought_that_repeats_itself_without_the_piece_drawn_meanwhile() -> None:
+    result, drew = watched(0.5, found_at=96)
+    assert result.candidates[0].text == ("so 4 " * 20)[:48] * 2 + "\nanswer: 4"
+    assert drew.count("begun") + sum(step.endswith(".more") for step in drew) == 3
+    assert drew[-1] == "answer.2.said"
+    # Nine pieces and an end, if nobody watched.
+    assert len(watched(0.5, found_at=10**6)[1]) == 1 + 8 * 2
+
+
+@pytest.mark.parametrize(("watcher", "seconds"), [(0.5, 4.0), (1.0, 4.0), (3.0, 8.0)])
+def test_a_watcher_that_is_no_slower_than_the_pieces_costs_no_time(
+    watcher: float, seconds: float
+) -> None:
+    assert watched(watcher, found_at=96)[0].seconds == seconds
+
+
 def test_hints_are_inserted_as_they_are_and_are_so_many_continuations() -> None:
     text = """
 name: p

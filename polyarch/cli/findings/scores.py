@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
+from ...evaluation.analysis.abstention import Abstention
 from ...evaluation.analysis.resampling import Resampling
 from ...evaluation.analysis.selective import Selective
 from ...evaluation.analysis.verifier import Verifier
 from ...evaluation.metrics.calibration import Calibration
 from .words import Rows, number_of, share_of
 
-__all__ = ["calibration", "resampling", "selective", "verifier"]
+__all__ = ["abstention", "calibration", "resampling", "selective", "verifier"]
 
 
 def verifier(result: Verifier, name: str) -> Iterator[Rows]:
@@ -54,6 +56,27 @@ def selective(result: Selective, name: str) -> Iterator[Rows]:
     yield "Area under the risk, and the threshold for the risk asked for", head, [row]
 
 
+def abstention(result: Abstention, name: str) -> Iterator[Rows]:
+    """Risk by draws and threshold, and what choosing the two together is worth."""
+    rows = [
+        [name, str(own.draws), _from(own.threshold), f"{own.coverage:.1%}", _rate(own.risk)]
+        for own in result.curve
+    ]
+    head = ["source: score", "draws", "answered from", "answered", "risk"]
+    yield "Risk by draws and threshold", head, list(rows)
+    told = [
+        [
+            *(name, f"{own.penalty:g}", str(own.joint[0]), _from(own.joint[1])),
+            *(str(own.separate[0]), _from(own.separate[1])),
+            *map(number_of, (own.always, own.apart, own.utility, own.gain)),
+        ]
+        for own in result.chosen
+    ]
+    head = ["source: score", "an error costs", "draws", "from", "apart: draws", "from"]
+    head += ["answering all [95%]", "apart [95%]", "together [95%]", "gain [95%]"]
+    yield "Draws and threshold chosen on one half, and their worth on the other", head, list(told)
+
+
 def calibration(result: Calibration, name: str) -> Iterator[Rows]:
     """How right answers are by how sure they are."""
     rows = [
@@ -62,3 +85,11 @@ def calibration(result: Calibration, name: str) -> Iterator[Rows]:
     ]
     rows.append([f"{name}: ECE {result.ece:.3f}, Brier {result.brier:.3f}", "", "", ""])
     yield "Calibration", ["source: score", "answers", "sure", "right"], list(rows)
+
+
+def _from(threshold: float) -> str:
+    return "nothing" if math.isinf(threshold) else f">= {threshold:.4g}"
+
+
+def _rate(told: float | None) -> str:
+    return "-" if told is None else f"{told:.1%}"

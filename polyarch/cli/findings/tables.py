@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from rich.table import Table
 
+from ...evaluation.analysis.abstention import Abstention
 from ...evaluation.analysis.cost import IdealTime, Worth
 from ...evaluation.analysis.coverage import Coverage
 from ...evaluation.analysis.diversity import Diversity
@@ -43,6 +44,7 @@ _TABLES: Mapping[type, Callable[[Any, str], Iterator[Rows]]] = MappingProxyType(
         Verifier: scores.verifier,
         Resampling: scores.resampling,
         Selective: scores.selective,
+        Abstention: scores.abstention,
         Calibration: scores.calibration,
         Judge: judges.judge,
         Agreement: judges.agreement,

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polyarch.evaluation.analysis.cost import break_even, fit_ideal_time
+from polyarch.evaluation.analysis.cost import break_even, e3, fit_ideal_time
 from polyarch.evaluation.analysis.draws import Draw
 from polyarch.evaluation.analysis.models import Answers, answers_of, errors
 from polyarch.evaluation.analysis.subsets import best_subset, greedy_subset, oracle, plurality
@@ -104,6 +104,12 @@ def test_ideal_time_of_prompts_that_never_vary_and_of_terms_that_noise_puts_belo
     assert told.prompt is not None
     assert told.prompt >= 0
     assert told.of(42, 200) == pytest.approx(4, abs=0.3)
+
+
+def test_accuracy_counts_twice_for_the_tokens_it_takes() -> None:
+    assert e3(0.9, 300) == pytest.approx(0.0027)
+    with pytest.raises(ValueError, match="takes tokens"):
+        e3(0.9, 0)
 
 
 def test_when_a_dearer_pipeline_pays() -> None:
