@@ -27,7 +27,7 @@ from polyarch.compiler.registry import operator, operator_names
 from polyarch.compiler.sharing import sharing
 from polyarch.compiler.template import Template
 from polyarch.compiler.verify import ANY_QUESTION
-from polyarch.ops import critique, fuse, rank
+from polyarch.ops import _rank_pairs, _rank_single, critique, fuse, rank
 from polyarch.pipeline import Pipeline
 
 QUESTION = frozenset({"question"})
@@ -98,7 +98,7 @@ def test_what_can_be_moved_reads_right_and_says_what_it_shows(op: Asking) -> Non
     assert shown <= op.variables
     named = Template(op.wording, op.variables).names
     settings = named & set(type(op).model_fields)
-    assert named == shown | {"question"} | settings
+    assert {"question"} <= named <= shown | {"question"} | settings
     assert {kind for kind, _ in parts_of(op)} == set(Kind)
 
 
@@ -111,7 +111,7 @@ def test_a_prompt_with_its_parts_in_another_order() -> None:
     assert text == "\n\n".join(["{question}", "{candidates}", intro, task])
     alone = PAIRS.replace("model: m, n: 5", "model: other, n: 5")
     (text,) = planned(alone).prompts["best"]
-    intro, question, first, second, task, form = rank.PAIRWISE.split("\n\n")
+    intro, question, first, second, task, form = _rank_pairs.PAIRWISE.split("\n\n")
     assert text == "\n\n".join([intro, task, form, question, first, second])
 
 
@@ -298,7 +298,7 @@ def test_a_candidate_that_is_read_by_two_ways_has_one_text() -> None:
   criticised: {op: critique, model: m}
   checked: {op: verify, model: m, from: drafts}
   graded: {op: rank, model: m, from: [criticised, checked], method: pointwise}""")
-    intro, _, answer, task, form = rank.POINTWISE.split("\n\n")
+    intro, _, answer, task, form = _rank_single.POINTWISE.split("\n\n")
     assert plan.prompts["graded"] == ("\n\n".join(["{question}", answer, intro, task, form]),)
     after = "\n\n".join(["", intro, task, form])
     own = sum(len(part) // 4 for part in (*after.split("{criterion}"), rank.CRITERION))

@@ -44,7 +44,10 @@ def test_pipelines_of_the_library_are_points_under_other_names(
 @pytest.mark.parametrize(
     ("name", "why"),
     [
-        ("early_stopping_self_consistency", "'drafts' (generate): n is 20, and the space has 8 or"),
+        (
+            "early_stopping_self_consistency",
+            "'drafts' (generate): n is 20, and the space has 16 or",
+        ),
         ("llm_blender", "step 'candidates' (ensemble): generate stands there"),
         ("revision_chains", "they read other steps"),
     ],
