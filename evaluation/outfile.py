@@ -91,7 +91,8 @@ def _records(lines: Iterator[bytes] | BinaryIO, path: Path) -> Iterator[Record]:
         try:
             yield from_line(line)
         except (ValueError, KeyError, TypeError) as error:
-            raise InputError(f"{path}:{number}: not a record: {error}") from error
+            message = f"{path}:{number}: not a record: {error}"
+            raise InputError(message, file=str(path), line=number) from error
 
 
 def _kept(path: Path, told: Mapping[str, Json]) -> tuple[Record, ...]:

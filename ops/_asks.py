@@ -11,7 +11,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict
 
 from ..compiler.model import Capability
-from ..compiler.op import Amount, Asking, Calls, Flow
+from ..compiler.op import Amount, Asking, Calls, Context, Flow
 from ..compiler.values import Candidate, Image, Message, Question
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "Form",
     "Said",
     "answering",
+    "chat",
     "completion",
     "framed",
     "nth",
@@ -84,6 +85,13 @@ def answering(question: Question, text: str) -> tuple[Message, ...]:
         if isinstance(part, Image)
     )
     return (*question.system, Message("user", (text, *images) if images else text))
+
+
+def chat(asking: Asking, ctx: Context) -> tuple[Message, ...]:
+    """The question's own chat, or with a prompt of the pipeline's the one that asks by it."""
+    if asking.prompt is None:
+        return ctx.question.messages
+    return answering(ctx.question, ctx.fill(asking))
 
 
 def nth(one: int, other: int) -> int:

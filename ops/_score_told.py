@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 from ..compiler.model import Capability
 from ..compiler.op import Amount, Calls, Context, Flow, Reply, Wishes
 from ..compiler.values import Candidate, Message, Purpose, TokenLogprob, Usage
-from ._asks import answering
+from ._asks import answering, chat
 from ._score import Found, Method
 from ._tokens import answering_tokens, certainty, margin, of_text, yes_share
 
@@ -97,7 +97,7 @@ class Reward(_Telling):
         return 0
 
     def _asks(self, op: Score, ctx: Context, candidate: Candidate) -> _Told:
-        messages = (*_chat(op, ctx), Message("assistant", candidate.text))
+        messages = (*chat(op, ctx), Message("assistant", candidate.text))
         purpose = Purpose("score", ctx.question.text, (candidate.text,))
         return _Told(messages, purpose, Wishes(wants="reward"))
 
@@ -134,7 +134,7 @@ class _Reading(_Telling):
 
     def _asks(self, op: Score, ctx: Context, candidate: Candidate) -> _Told:
         wishes = Wishes(prefix=candidate.text, prompt_logprobs=self._alternatives(op))
-        return _Told(_chat(op, ctx), Purpose("solve", ctx.question.text), wishes)
+        return _Told(chat(op, ctx), Purpose("solve", ctx.question.text), wishes)
 
     def _alternatives(self, op: Score) -> int:
         """How many of the likeliest tokens are told of each."""
@@ -239,13 +239,6 @@ Write the question that it answers, and nothing else."""
 
     def _read(self, op: Score, ctx: Context, candidate: Candidate, reply: Reply) -> float | None:
         return _summed(of_text(reply.prompt_logprobs, ctx.question.text), op.length_exponent)
-
-
-def _chat(op: Score, ctx: Context) -> tuple[Message, ...]:
-    """The chat that the candidate replies to."""
-    if op.prompt is None:
-        return ctx.question.messages
-    return answering(ctx.question, ctx.fill(op))
 
 
 def _answer(

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ..compiler.op import Asking, Context, Reply, Wishes
+from ..compiler.op import Asking, Reply, Wishes
 from ..compiler.values import Candidate, Message, Purpose, ToolCall, Usage
-from ._asks import answering
+from ._asks import chat
 from ._attempt import Attempt
 from ._board import Board, Entry
 
@@ -29,7 +29,7 @@ async def chatted(attempt: Attempt, asking: Asking, rounds: int) -> Candidate:
     named = wire_names([tool.name for tool in attempt.tools])
     wires = zip(named, attempt.tools, strict=True)
     wishes = Wishes(tools=tuple(replace(tool, name=wire) for wire, tool in wires))
-    messages, usage = _messages(ctx, asking), Usage()
+    messages, usage = chat(asking, ctx), Usage()
     for turn in range(rounds + 1):
         last = turn == rounds
         if last:
@@ -48,12 +48,6 @@ async def chatted(attempt: Attempt, asking: Asking, rounds: int) -> Candidate:
         ]
         messages = (*messages, Message("assistant", reply.text, reply.calls), *told)
     raise AssertionError("the last round ends with an answer")
-
-
-def _messages(ctx: Context, asking: Asking) -> tuple[Message, ...]:
-    if asking.prompt is None:
-        return ctx.question.messages
-    return answering(ctx.question, ctx.fill(asking))
 
 
 def _start(board: Board, call: ToolCall, named: Mapping[str, str]) -> Entry:

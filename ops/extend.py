@@ -8,8 +8,8 @@ from pydantic import Field
 
 from ..compiler.model import Capability
 from ..compiler.op import Amount, Asking, Calls, Context, Each, Flow, Wishes
-from ..compiler.values import Candidate, Message, Purpose
-from ._asks import answering, completion
+from ..compiler.values import Candidate, Purpose
+from ._asks import chat, completion
 from ._cutting import CUT, cut_behind
 
 __all__ = ["Extend"]
@@ -64,12 +64,7 @@ class Extend(Asking, Each):
         index = candidate.origin.index
         begun = candidate.text + self.insert
         purpose, draws = Purpose("solve", ctx.question.text), range(index, index + 1)
-        (reply,) = await ctx.sample(self, self._messages(ctx), purpose, draws, Wishes(begun))
+        (reply,) = await ctx.sample(self, chat(self, ctx), purpose, draws, Wishes(begun))
         text = begun if reply.text else candidate.text
         whole = cut_behind(reply, text, self.until)
         return ctx.candidate(whole, index=index, parents=(candidate,))
-
-    def _messages(self, ctx: Context) -> tuple[Message, ...]:
-        if self.prompt is None:
-            return ctx.question.messages
-        return answering(ctx.question, ctx.fill(self))

@@ -20,8 +20,8 @@ from ..compiler.op import (
     Source,
     Wishes,
 )
-from ..compiler.values import Candidate, Message, Purpose
-from ._asks import answering, completion
+from ..compiler.values import Candidate, Purpose
+from ._asks import chat, completion
 from ._cutting import cut_behind
 from ._scores import LOGPROB_SCORES, likelihood
 
@@ -125,7 +125,7 @@ class Generate(Source):
     def drawing(self, ctx: Context, draws: range) -> Drawing:
         wishes = Wishes(self.prefix, logprobs=0 if self.logprobs else None)
         one = self._turn(draws.start)
-        return Drawing(one, one._messages(ctx), Purpose("solve", ctx.question.text), wishes)
+        return Drawing(one, chat(one, ctx), Purpose("solve", ctx.question.text), wishes)
 
     def drawn(self, ctx: Context, reply: Reply) -> Candidate:
         whole = cut_behind(reply, self.prefix, self.until)
@@ -165,11 +165,6 @@ class Generate(Source):
         at = min(int(place), max(0, last - 1))
         low, high = self.temperatures[at], self.temperatures[min(at + 1, last)]
         return round(low + (place - at) * (high - low), 6), prompt
-
-    def _messages(self, ctx: Context) -> tuple[Message, ...]:
-        if self.prompt is None:
-            return ctx.question.messages
-        return answering(ctx.question, ctx.fill(self))
 
 
 _WITHOUT: Mapping[Capability, str] = {

@@ -13,6 +13,7 @@ from ..compiler.model import Capability
 from ..compiler.op import All, Amount, Asking, Calls, Context, Flow, Mismatch, Shown, Stream
 from ..compiler.values import Candidate
 from ._asks import framed, with_repair
+from ._methods import refuse_arguments
 from ._rank import Method, Score
 from ._rank_lists import LISTWISE, Checklist, Listwise
 from ._rank_pairs import Pairwise
@@ -39,9 +40,6 @@ _METHODS: Mapping[str, Method] = MappingProxyType(
         "central": Central(),
     }
 )
-
-_SOME = frozenset[str]().union(*(method.takes for method in _METHODS.values()))
-"""Arguments that not every method takes."""
 
 
 class Rank(Asking, All):
@@ -119,9 +117,7 @@ class Rank(Asking, All):
     def _fits_its_method(self) -> Self:
         """No argument of another method, and a prompt that names what its method shows."""
         way = self._way
-        for name in sorted(self.model_fields_set & _SOME - way.takes):
-            others = ", ".join(m for m, other in _METHODS.items() if name in other.takes)
-            raise ValueError(f"{name} is for {others}, not for {self.method}")
+        refuse_arguments(self.model_fields_set, _METHODS, self.method)
         if way.most_orders is not None and self.orders > way.most_orders:
             raise ValueError(f"{self.method} shows candidates in two orders at most")
         if self.prompt is not None:

@@ -12,6 +12,7 @@ from ..compiler.model import Capability
 from ..compiler.op import Asking, Calls, Context, Each, Flow
 from ..compiler.values import Candidate
 from ._asks import Said
+from ._methods import refuse_arguments, refuse_prompt
 from ._score import Method
 from ._score_forms import Checklist, Grade
 from ._score_told import (
@@ -40,9 +41,6 @@ _METHODS: Mapping[str, Method] = MappingProxyType(
         "checklist": Checklist(),
     }
 )
-
-_SOME = frozenset[str]().union(*(method.takes for method in _METHODS.values()))
-"""Arguments that not every method takes."""
 
 _ONE_TOKEN: Mapping[str, float] = MappingProxyType(
     {"temperature": 1.0, "top_p": 1.0, "top_k": 0, "max_tokens": 1}
@@ -134,10 +132,7 @@ class Score(Asking, Each):
     @model_validator(mode="after")
     def _fits_its_method(self) -> Self:
         """No argument of another method, and a prompt that names what its method shows."""
-        way = self._way
-        for name in sorted(self.model_fields_set & _SOME - way.takes):
-            others = " and ".join(f"`by: {m}`" for m, o in _METHODS.items() if name in o.takes)
-            raise ValueError(f"{name} is for {others}")
+        refuse_arguments(self.model_fields_set, _METHODS, self.by, "by")
         if "most" in self.model_fields_set and self.checklist:
             raise ValueError("most is for a checklist that the judge writes")
         if self.prompt is not None:
@@ -145,16 +140,9 @@ class Score(Asking, Each):
         return self
 
     def _check_prompt(self, prompt: str) -> None:
-        way = self._way
-        for name in sorted(way.required):
-            if f"{{{name}}}" not in prompt:
-                raise ValueError(f"a prompt for a {self.by} names {{{name}}}")
-        for name in sorted(self.variables - way.shown):
-            if f"{{{name}}}" in prompt:
-                why = f"{{{name}}} is not shown by {self.by}"
-                if name == "candidate":
-                    why = f"by {self.by}, {{candidate}} is the reply to the prompt, not in it"
-                raise ValueError(why)
+        if "candidate" not in self._way.shown and "{candidate}" in prompt:
+            raise ValueError(f"by {self.by}, {{candidate}} is the reply to the prompt, not in it")
+        refuse_prompt(prompt, self._way, self.variables, f"a {self.by}")
 
     @property
     def _way(self) -> Method:

@@ -12,6 +12,7 @@ from ..compiler.model import Capability
 from ..compiler.op import Asking, Calls, Context, Each, Flow, Shown
 from ..compiler.values import Candidate
 from ._asks import PARSED, Said
+from ._methods import refuse_arguments, refuse_prompt
 from ._runs import Runs
 from ._verify import Found, Method
 from ._verify_citations import Citations
@@ -33,9 +34,6 @@ _METHODS: Mapping[str, Method] = MappingProxyType(
         "entailment": Entailment(),
     }
 )
-
-_SOME = frozenset[str]().union(*(method.takes for method in _METHODS.values()))
-"""Arguments that not every method takes."""
 
 
 class Verify(Asking, Runs, Each):
@@ -97,9 +95,7 @@ class Verify(Asking, Runs, Each):
     def _fits_its_method(self) -> Self:
         """No argument of another method, none missing, and a prompt that names what is shown."""
         way = self._way
-        for name in sorted(self.model_fields_set & _SOME - way.takes):
-            others = ", ".join(m for m, other in _METHODS.items() if name in other.takes)
-            raise ValueError(f"{name} is for method {others}, not for {self.method}")
+        refuse_arguments(self.model_fields_set, _METHODS, self.method)
         for name in sorted(way.needs - self.model_fields_set):
             raise ValueError(f"method {self.method} wants {name}")
         if "most" in self.model_fields_set and self.constraints:
@@ -109,15 +105,9 @@ class Verify(Asking, Runs, Each):
         return self
 
     def _check_prompt(self, prompt: str) -> None:
-        way = self._way
-        if not way.prompt:
+        if not self._way.prompt:
             raise ValueError(f"method {self.method} asks nobody, so it takes no prompt")
-        for name in sorted(way.required):
-            if f"{{{name}}}" not in prompt:
-                raise ValueError(f"a prompt for method {self.method} names {{{name}}}")
-        for name in sorted(self.variables - way.shown):
-            if f"{{{name}}}" in prompt:
-                raise ValueError(f"{{{name}}} is not shown by method {self.method}")
+        refuse_prompt(prompt, self._way, self.variables, f"method {self.method}")
 
     @property
     def _way(self) -> Method:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from math import fsum
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from ..compiler.answers import Answer, AnswerKind
+from ..compiler.answers import Answer
 from ..compiler.answers.json_text import compact
 from ..compiler.fitted import Weights
 from ..compiler.op import All, Context, Flow, Mismatch, Stream
 from ..compiler.values import Candidate, Json, Origin
+from ._box import Box, Cast, Group
 from ._parts import Ballot, Election
 from ._posterior import lead_among, lead_confidence
 from ._pruning import threshold
@@ -22,9 +23,6 @@ from ._scores import finite, must_carry
 from ._weights import borda, softmax
 
 __all__ = ["Vote"]
-
-_PLACES = 9
-"""Sums of weights that agree to so many decimals are equal: 0.1 + 0.2 ties with 0.3."""
 
 _MARGIN = 1e-8
 """A lead must exceed what is outstanding by more than rounding can."""
@@ -162,7 +160,7 @@ class Vote(All):
         return 1.0
 
     async def run(self, ctx: Context, given: Stream) -> AsyncIterator[Candidate]:
-        box = _Box(ctx.answer)
+        box = Box(ctx.answer)
         read: list[Candidate] = []
         texts: set[str] = set()
         repeated = 0
@@ -173,7 +171,7 @@ class Vote(All):
             new = not self.distinct or candidate.text not in texts
             texts.add(candidate.text)
             if candidate.answer is not None and weight is not None and new:
-                box.votes.append(_Vote(candidate, candidate.answer, weight))
+                box.votes.append(Cast(candidate, candidate.answer, weight))
             repeated += candidate.answer is not None and not new
             if self._settled(box, given.left):
                 stopped = True
@@ -205,8 +203,8 @@ class Vote(All):
         """What comes out if nothing voted."""
         instead = read[0]
         if self.otherwise == "plurality":
-            box = _Box(ctx.answer)
-            box.votes += [_Vote(c, c.answer, 1.0) for c in read if c.answer is not None]
+            box = Box(ctx.answer)
+            box.votes += [Cast(c, c.answer, 1.0) for c in read if c.answer is not None]
             if box.votes:
                 instead = self._first(ctx, box.tally()).votes[0].candidate
         return instead.noted("fallback", "nothing voted").noted("votes", [])
@@ -222,7 +220,7 @@ class Vote(All):
             return weight
         return None if self._stops and weight is not None and weight > 1 else _usable(weight)
 
-    def _scaled(self, votes: list[_Vote]) -> list[_Vote]:
+    def _scaled(self, votes: list[Cast]) -> list[Cast]:
         """The votes with what their scores make of them."""
         scores = [vote.weight for vote in votes]
         match self.scale:
@@ -234,14 +232,14 @@ class Vote(All):
                 return votes
         return [replace(vote, weight=w) for vote, w in zip(votes, weights, strict=True)]
 
-    def _pruned(self, votes: list[_Vote]) -> list[_Vote]:
+    def _pruned(self, votes: list[Cast]) -> list[Cast]:
         """The votes whose texts are probable enough."""
         if not self.prune:
             return votes
         least = threshold([vote.weight for vote in votes])
         return [vote for vote in votes if vote.weight >= least]
 
-    def _settled(self, box: _Box, outstanding: int) -> bool:
+    def _settled(self, box: Box, outstanding: int) -> bool:
         if not self._stops or outstanding <= 0:
             return False
         totals = box.totals()
@@ -261,7 +259,7 @@ class Vote(All):
         # To beat all is no likelier than to beat one, so the dearer is only asked where it counts.
         return self.posterior == "beta" or lead_among(totals) >= self.stop_at
 
-    def _first(self, ctx: Context, tally: Sequence[_Group]) -> _Group:
+    def _first(self, ctx: Context, tally: Sequence[Group]) -> Group:
         """The group that wins."""
         tied = [group for group in tally if group.total == tally[0].total]
         match self.ties:
@@ -271,7 +269,7 @@ class Vote(All):
                 return ctx.rng("tie").choice(tied)
         return tied[0]
 
-    def _elected(self, ctx: Context, box: _Box) -> Candidate | None:
+    def _elected(self, ctx: Context, box: Box) -> Candidate | None:
         if self.parts is None:
             return self._winner(ctx, box.tally())
         if not any(vote.weight > 0 for vote in box.votes):
@@ -290,7 +288,7 @@ class Vote(All):
         shown: list[Json] = [[part.path, part.won, part.share] for part in election.parts]
         return best.scored("vote", election.least).noted("votes", shown)
 
-    def _winner(self, ctx: Context, tally: Sequence[_Group]) -> Candidate | None:
+    def _winner(self, ctx: Context, tally: Sequence[Group]) -> Candidate | None:
         if not tally or tally[0].total <= 0:
             return None
         best = max(self._first(ctx, tally).votes, key=self._ahead)
@@ -298,76 +296,13 @@ class Vote(All):
         shown: list[Json] = [[g.votes[0].answer.text, self._shown(g.total)] for g in tally]
         return best.candidate.scored("vote", min(1.0, share)).noted("votes", shown)
 
-    def _ahead(self, vote: _Vote) -> tuple[float, int]:
+    def _ahead(self, vote: Cast) -> tuple[float, int]:
         """What puts a vote before others for the same answer."""
         length = -len(vote.candidate.text) if self.ties == "shortest" else 0
         return vote.weight, length
 
     def _shown(self, total: float) -> float:
         return int(total) if self.weight is None else total
-
-
-@dataclass(frozen=True, slots=True)
-class _Vote:
-    candidate: Candidate
-    answer: Answer
-    weight: float
-
-
-@dataclass(frozen=True, slots=True)
-class _Group:
-    """Votes for one answer, in index order."""
-
-    votes: Sequence[_Vote]
-    total: float
-
-
-@dataclass(slots=True)
-class _Box:
-    """The votes cast, by answer."""
-
-    kind: AnswerKind
-    votes: list[_Vote] = field(default_factory=list)
-    _counted: int = 0
-    _leaders: list[Answer] = field(default_factory=list)
-    _totals: list[float] = field(default_factory=list)
-    _known: dict[Answer, int] = field(default_factory=dict)
-    _last: int = -1
-    run: int = 0
-    """How many of the last votes were for one answer."""
-
-    def totals(self) -> list[float]:
-        """The votes of each answer so far, most first; two at least."""
-        for vote in self.votes[self._counted :]:
-            place = self._place(vote.answer)
-            self._totals[place] += vote.weight
-            self.run = self.run + 1 if place == self._last else 1
-            self._last = place
-        self._counted = len(self.votes)
-        missing = max(0, 2 - len(self._totals))
-        return sorted([*self._totals, *[0.0] * missing], reverse=True)
-
-    def tally(self) -> list[_Group]:
-        """The groups, most votes first; of equal ones that which was voted for earlier first."""
-        groups: dict[int, list[_Vote]] = {}
-        firsts = self.kind.group([vote.answer for vote in self.votes])
-        for first, vote in zip(firsts, self.votes, strict=True):
-            groups.setdefault(first, []).append(vote)
-        counted = [
-            _Group(votes, round(fsum(vote.weight for vote in votes), _PLACES))
-            for votes in groups.values()
-        ]
-        return sorted(counted, key=lambda group: -group.total)
-
-    def _place(self, answer: Answer) -> int:
-        """The answer's group, a new one if it is the first of its kind."""
-        if answer not in self._known:
-            place = self.kind.group([*self._leaders, answer])[-1]
-            if place == len(self._leaders):
-                self._leaders.append(answer)
-                self._totals.append(0.0)
-            self._known[answer] = place
-        return self._known[answer]
 
 
 def _usable(weight: float | None) -> float | None:

@@ -8,6 +8,7 @@ from html import escape
 from typing import NamedTuple
 
 from ..compiler.emit.notebook import FRAME
+from ..compiler.emit.svg import short
 from ..compiler.values import Json
 from .result import Result
 from .trace.outline import Made, Run, outline
@@ -46,9 +47,9 @@ def _head(result: Result) -> str:
     ]
     said = str(result) or ("failed" if result.error else "no answer")
     return (
-        f'<div style="{_SOFT}">{escape(_short(result.question.text, 300))}</div>'
+        f'<div style="{_SOFT}">{escape(short(result.question.text, 300))}</div>'
         f'<div style="font-size:17px;font-weight:600;margin:4px 0;white-space:pre-wrap">'
-        f"{escape(_short(said, 2000))}</div>"
+        f"{escape(short(said, 2000))}</div>"
         f'<div style="{_SOFT}">{" · ".join(spent)}</div>'
     )
 
@@ -58,7 +59,7 @@ def _troubles(result: Result) -> Iterator[str]:
     told += [f"stopped early: {result.stopped}"] if result.stopped else []
     told += [f"lost {one.step}[{one.place}]: {one.why}" for one in result.lost]
     for line in told:
-        yield f"<div>{escape(_short(line, 500))}</div>"
+        yield f"<div>{escape(short(line, 500))}</div>"
 
 
 def _tally(result: Result) -> Iterator[str]:
@@ -69,7 +70,7 @@ def _tally(result: Result) -> Iterator[str]:
     for answer, count in counts[:_ROWS]:
         yield (
             f'<div style="display:flex;align-items:center;gap:8px;margin:2px 0">'
-            f'<span style="min-width:6em;text-align:right">{escape(_short(answer, 40))}</span>'
+            f'<span style="min-width:6em;text-align:right">{escape(short(answer, 40))}</span>'
             f'<span style="background:#3b78b8;height:10px;border-radius:2px;'
             f'width:{max(2.0, 240 * count / most):.0f}px"></span>'
             f"<span>{count:,.3g}</span></div>"
@@ -124,7 +125,7 @@ def _line(row: _Row) -> str:
     weight = ";font-weight:600" if row.chosen else ""
     mark = " (result)" if row.chosen else ""
     scores = ", ".join(f"{name} {score:.3g}" for name, score in row.scores.items())
-    answer = "no answer" if made.answer is None else _short(made.answer, 60)
+    answer = "no answer" if made.answer is None else short(made.answer, 60)
     cells = (made.candidate + mark, answer, scores, row.model)
     told = "".join(f'<td style="{_CELL}{weight}">{escape(cell)}</td>' for cell in cells)
     return f'<tr>{told}<td style="{_CELL}">{_text(row)}</td></tr>'
@@ -133,14 +134,10 @@ def _line(row: _Row) -> str:
 def _text(row: _Row) -> str:
     """The text's first line, and the rest of it with the notes behind a fold."""
     text = row.made.text or ""
-    first = escape(_short(" ".join(text.split()), 90))
+    first = escape(short(" ".join(text.split()), 90))
     pre = '<pre style="white-space:pre-wrap;margin:4px 0;max-width:80ch">'
     parts = [f"{pre}{escape(text)}</pre>"]
     for name, note in row.notes.items():
         shown = note if isinstance(note, str) else json.dumps(note, ensure_ascii=False, default=str)
         parts.append(f"<div><strong>{escape(name)}</strong> {escape(shown)}</div>")
     return f"<details><summary>{first}</summary>{''.join(parts)}</details>"
-
-
-def _short(text: str, most: int) -> str:
-    return text if len(text) <= most else f"{text[: most - 1]}…"

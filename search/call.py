@@ -103,6 +103,7 @@ async def search_async(
     scored = metric if metric is not None else told.metric if told else None
     task = _task(opened, asked, scored)
     first = (*(told.start if told else ()), *start)
+    within = at_most or (told.at_most if told else None)
     with _opened(memory) as remembered:
         near = remembered.points(task, opened) if remembered is not None else []
         warm = _warm(opened, first, after, near)
@@ -119,8 +120,8 @@ async def search_async(
             most=questions_each,
             confirm=confirm if confirm is not None else told.confirm if told else None,
             test=test if test is not None else _test(told.test if told else True),
-            caps=caps_of(at_most if isinstance(at_most, Mapping) else {}),
-            no_dearer=_no_dearer(at_most),
+            caps=caps_of(within if isinstance(within, Mapping) else {}),
+            no_dearer=_no_dearer(within),
             pruner=pruner,
             guard=guarded,
             warm=tuple(choice for choice, _ in warm),

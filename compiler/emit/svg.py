@@ -9,7 +9,7 @@ from ..graph import Node
 from ..plan import Plan
 from .arranged import HIGH, QUESTION, RESULT, WIDE, Arranged, Box, Spot, arranged
 
-__all__ = ["COLOURS", "boxes", "captions", "draw", "drawing", "emit"]
+__all__ = ["COLOURS", "boxes", "captions", "draw", "drawing", "emit", "short"]
 
 COLOURS = ("#3b78b8", "#d9534f", "#2b8a3e", "#b8860b", "#1f9aa8", "#9c3587", "#6b5bd2", "#7a7f87")
 """Of the bars of boxes, by the numbers of their steps, over and over."""
@@ -111,12 +111,13 @@ def _box(number: int, box: Box, spot: Spot, caption: str, pressed: bool) -> str:
         f'<rect width="{WIDE}" height="{HIGH}" rx="6" fill-opacity=".05" stroke="currentColor" '
         f'stroke-opacity=".35"/>'
         f'<rect class="c{colour} bar" width="5" height="{HIGH}" rx="2" fill="{COLOURS[colour]}"/>'
-        f'<text class="name" x="14" y="17" font-weight="600">{escape(_short(box.name))}</text>'
-        f'<text class="kind" x="14" y="31" font-size="10.5">{escape(_short(box.kind))}</text>'
+        f'<text class="name" x="14" y="17" font-weight="600">{escape(short(box.name))}</text>'
+        f'<text class="kind" x="14" y="31" font-size="10.5">{escape(short(box.kind))}</text>'
         f'<text class="sums" x="14" y="44" font-size="10.5" fill-opacity=".75">'
-        f"{escape(_short(caption, 28))}</text></g>"
+        f"{escape(short(caption, 28))}</text></g>"
     )
 
 
-def _short(text: str, most: int = _LETTERS) -> str:
+def short(text: str, most: int = _LETTERS) -> str:
+    """A text, cut to so many letters."""
     return text if len(text) <= most else f"{text[: most - 1]}…"

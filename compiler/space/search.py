@@ -75,6 +75,9 @@ class SearchSpec(_Frozen):
     ) = None
     """One objective, or several of which the front is sought; the metric if left out."""
     budget: SearchBudget = SearchBudget()
+    at_most: Mapping[Unit, Annotated[float, Field(gt=0)]] | Literal["default"] | None = None
+    """By unit, what a question may cost on average; `default`: no more calls and tokens than the
+    space's first point costs."""
     trials: Annotated[int, Field(ge=1)] | None = None
     """The most points that are tried."""
     strategy: str | Mapping[str, Any] | None = None

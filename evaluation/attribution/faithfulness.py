@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from statistics import fmean
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from ...backends.base import Backend
 from ...compiler.build import build
@@ -51,7 +51,9 @@ _ASSUMES = (
 _AT_ONCE = 16
 """Questions probed at once."""
 _LITTLE = 0.05
+"""How much more often answers may change where the reasoning can be left out."""
 _CURVES = ("truncate", "mistake")
+"""Edits at every line, of which there is a curve."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,14 +262,13 @@ def _summed(
     by: dict[tuple[Probe, float], dict[str, list[bool]]] = {}
     curves: dict[str, dict[str, list[bool]]] = {}
     for id, case, differs in changed:
-        kept = case.kept if case.probe not in ("truncate", "mistake") else int(case.kept * 4) / 4
+        kept = int(case.kept * 4) / 4 if case.probe in _CURVES else case.kept
         by.setdefault((case.probe, kept), {}).setdefault(id, []).append(differs)
         curves.setdefault(case.probe, {}).setdefault(id, []).append(differs)
     probed = [
         Probed(probe, kept, _share(own, level), len(own)) for (probe, kept), own in by.items()
     ]
-    order = ("unedited", "truncate", "mistake", "filler", "paraphrase")
-    probed.sort(key=lambda one: (order.index(one.probe), one.kept))
+    probed.sort(key=lambda one: (get_args(Probe).index(one.probe), one.kept))
     area = {name: _share(own, level) for name, own in curves.items() if name in _CURVES}
     removable = False
     if "truncate" in curves:

@@ -31,7 +31,9 @@ def csv_rows(path: Path) -> Iterator[Row]:
                     raise InputError(f"{where}: the header names {wanted} columns, the row others")
                 yield Row(where, dict(record))
         except (csv.Error, UnicodeDecodeError) as error:
-            raise InputError(f"{path}:{reader.line_num + 1}: not CSV: {error}") from error
+            line = reader.line_num + 1
+            message = f"{path}:{line}: not CSV: {error}"
+            raise InputError(message, file=str(path), line=line) from error
 
 
 def parquet_rows(path: Path) -> Iterator[Row]:

@@ -7,6 +7,7 @@ from html import escape
 from math import ceil, floor, log10
 from typing import NamedTuple
 
+from ...compiler.emit.svg import short
 from ..intervals import Interval
 from .axis import Axis
 
@@ -45,9 +46,10 @@ def forest(
         y = _ROW * place + _ROW / 2 + 4
         sure = zero and (own.low > 0 or own.high < 0)
         told = f"{name}: {axis.text(own.estimate)} [{axis.text(own.low)}, {axis.text(own.high)}]"
+        shown = escape(short(name, 32))
         parts.append(
             f'<g class="{"sure" if sure else "own"}"><title>{escape(told)}</title>'
-            f'<text x="{_LABEL - 12}" y="{y + 4}" text-anchor="end">{escape(_short(name))}</text>'
+            f'<text x="{_LABEL - 12}" y="{y + 4}" text-anchor="end">{shown}</text>'
             f'<line x1="{axis(own.low):.1f}" x2="{axis(own.high):.1f}" y1="{y}" y2="{y}"/>'
             f'<circle cx="{axis(own.estimate):.1f}" cy="{y}" r="4.5"/></g>'
         )
@@ -80,7 +82,7 @@ def scatter(points: Sequence[Point], label: str, *, percent: bool) -> str:
             f'y2="{up(point.score.high):.1f}"/><circle cx="{x:.1f}" cy="{y:.1f}" r="4.5"/>'
             f'<line class="lead" x1="{x + 6:.1f}" x2="{_WIDTH - 162}" y1="{y:.1f}" '
             f'y2="{at - 4:.1f}"/>'
-            f'<text x="{_WIDTH - 158}" y="{at:.1f}">{escape(_short(point.name, 24))}</text></g>'
+            f'<text x="{_WIDTH - 158}" y="{at:.1f}">{escape(short(point.name, 24))}</text></g>'
         )
     return _svg(max(height + 46, max(taken) + 10), [*parts, _below(label, height + 40)], label)
 
@@ -113,7 +115,7 @@ def curves(lines: Mapping[str, Mapping[int, float]], label: str) -> str:
         parts.append(
             f'<g class="c{number % _COLOURS}"><title>{escape(name)}</title>'
             f'<polyline class="curve" points="{path}"/>'
-            f'<text x="{right + 12}" y="{beside:.1f}">{escape(_short(name, 24))}</text></g>'
+            f'<text x="{right + 12}" y="{beside:.1f}">{escape(short(name, 24))}</text></g>'
         )
     return _svg(height + 46, [*parts, _below(label, height + 40)], label)
 
@@ -170,10 +172,6 @@ def _free(wanted: float, taken: list[float]) -> float:
     at = max([wanted, *(one + 15 for one in taken)]) if taken else wanted
     taken.append(at)
     return at
-
-
-def _short(name: str, most: int = 32) -> str:
-    return name if len(name) <= most else f"{name[: most - 1]}…"
 
 
 def _below(label: str, y: float, x: float = _WIDTH / 2) -> str:

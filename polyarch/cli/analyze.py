@@ -8,6 +8,7 @@ import click
 
 from .completing import files
 from .errors import as_json
+from .options import allow_keys
 
 __all__ = ["STUDIES", "command"]
 
@@ -136,13 +137,7 @@ STUDIES = (
     help="faithfulness: the edited text is the whole reply; else the model goes on from it.",
 )
 @click.option("--budget", metavar="UNIT=LIMIT,…", help="For all that is asked together.")
-@click.option(
-    "--allow-key",
-    "keys",
-    metavar="VARIABLE",
-    multiple=True,
-    help="An environment variable whose key may be sent. Can be repeated.",
-)
+@allow_keys
 @click.option("--json", is_flag=True, callback=as_json, help="What was found, or errors, as JSON.")
 def command(
     where: str,

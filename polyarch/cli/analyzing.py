@@ -90,6 +90,9 @@ def analyze(ask: Ask, *, json: bool) -> None:
         console.print(f"[bold]{title}[/bold]", highlight=False)
         console.print(table, highlight=False)
         console.print()
+    for name, one in found:
+        if stopped := getattr(one, "stopped", ""):
+            console.print(f"{name} stopped early: {stopped}", highlight=False, markup=False)
     for line in dict.fromkeys(line for _, one in found for line in getattr(one, "assumes", ())):
         console.print(f"assumes: {line}", highlight=False, markup=False)
 

@@ -14,6 +14,7 @@ from ..compiler.plan import Plan, plan
 from ..compiler.registry import model_info
 from ..evaluation.fitting import Embedded
 from ..ops import router as routing
+from ..runtime.result import Result
 from ..runtime.session import Session
 from .fitting import Known
 
@@ -34,12 +35,20 @@ async def embedded(made: Plan, told: Known, model: str, keys: Sequence[str]) -> 
         results = [result async for result in session.map(told.questions)]
     rows: list[list[float]] = []
     for result in results:
-        drew = (e.data["values"] for e in result.trace if e.what == "drew" and "values" in e.data)
-        found = routing.unit([float(str(value)) for value in next(drew, ())])  # type: ignore[union-attr]
+        found = routing.unit(_drawn(result))
         if found is None or (rows and len(found) != len(rows[0])):
             raise InputError(f"{model} gives no embedding of the question {result.question.text!r}")
         rows.append(found)
     return Embedded(model, len(rows[0]), [dict(enumerate(row)) for row in rows])
+
+
+def _drawn(result: Result) -> Sequence[float]:
+    """The embedding that was drawn; nothing where there is none."""
+    for event in result.trace:
+        match event.data.get("values"):
+            case [*values] if event.what == "drew":
+                return [float(str(value)) for value in values]
+    return ()
 
 
 def _asking(made: Plan, told: Known, model: str) -> Plan:

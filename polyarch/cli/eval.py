@@ -6,6 +6,7 @@ import click
 
 from .completing import pipelines
 from .errors import as_json
+from .options import allow_keys, allow_unsandboxed
 
 __all__ = ["command", "mapped"]
 
@@ -65,16 +66,8 @@ __all__ = ["command", "mapped"]
 @click.option(
     "--no-candidates", is_flag=True, help="Score results alone, not the draws that they came from."
 )
-@click.option(
-    "--allow-key",
-    "keys",
-    metavar="VARIABLE",
-    multiple=True,
-    help="An environment variable whose key the pipelines may send. Can be repeated.",
-)
-@click.option(
-    "--allow-unsandboxed", is_flag=True, help="Let steps that say `sandbox: none` run programs so."
-)
+@allow_keys
+@allow_unsandboxed
 @click.option("--json", is_flag=True, callback=as_json, help="The report, or errors, as JSON.")
 def command(
     files: tuple[str, ...],

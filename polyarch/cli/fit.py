@@ -15,6 +15,7 @@ from ..compiler.errors import InputError
 from ..compiler.names import nearest
 from .completing import pipelines
 from .errors import as_json, of_file
+from .options import allow_keys
 from .voice import aside
 
 if TYPE_CHECKING:
@@ -103,13 +104,7 @@ __all__ = ["command"]
     help="For a router: how many go second.",
 )
 @click.option("--seed", default=0, show_default=True, help="Decides every random choice.")
-@click.option(
-    "--allow-key",
-    "keys",
-    metavar="VARIABLE",
-    multiple=True,
-    help="An environment variable whose key the pipeline may send. Can be repeated.",
-)
+@allow_keys
 @click.option("--json", is_flag=True, callback=as_json, help="What was fitted, or errors, as JSON.")
 def command(
     file: str,

@@ -62,7 +62,8 @@ def known(source: str, plan: Plan) -> Known:
             questions.append(_question(row, plan, str(len(questions))))
             answers.append(_reference(row, plan))
         except (InputError, json.JSONDecodeError, UnicodeDecodeError) as error:
-            raise InputError(f"{source}:{number}: {error}") from error
+            message = f"{source}:{number}: {error}"
+            raise InputError(message, file=source, line=number) from error
     if not questions:
         raise InputError(f"{source}: no questions")
     digest = sha256(raw).hexdigest()

@@ -6,6 +6,7 @@ import click
 
 from .completing import files, pipelines
 from .errors import as_json
+from .options import allow_keys, allow_tools, allow_unsandboxed
 
 __all__ = ["command"]
 
@@ -46,18 +47,8 @@ __all__ = ["command"]
     metavar="UNIT=LIMIT,…",
     help="For all questions of --in together: calls, tokens, usd, seconds; on_budget=best|fail.",
 )
-@click.option(
-    "--allow-tool",
-    "allowed",
-    metavar="NAME",
-    multiple=True,
-    help="Let the pipeline call this tool; again for another, all for every one.",
-)
-@click.option(
-    "--allow-unsandboxed",
-    is_flag=True,
-    help="Let steps that say `sandbox: none` run what a model wrote with all that you may do.",
-)
+@allow_tools
+@allow_unsandboxed
 @click.option(
     "--keep-going",
     is_flag=True,
@@ -66,13 +57,7 @@ __all__ = ["command"]
 @click.option(
     "--overwrite", is_flag=True, help="Write --out anew where it is finished, or something else."
 )
-@click.option(
-    "--allow-key",
-    "keys",
-    metavar="VARIABLE",
-    multiple=True,
-    help="An environment variable whose key the pipeline may send. Can be repeated.",
-)
+@allow_keys
 @click.option("--json", is_flag=True, callback=as_json, help="The record, or errors, as JSON.")
 def command(
     file: str,

@@ -11,6 +11,7 @@ import click
 
 from .completing import spaces
 from .errors import as_json
+from .options import allow_keys, allow_unsandboxed
 
 if TYPE_CHECKING:
     from ..compiler.space import Hole
@@ -53,8 +54,8 @@ _BUDGET = ("calls", "tokens", "usd", "minutes")
 @click.option("--memory", metavar="FILE|URL", help="Tasks searched before: start from the nearest.")
 @click.option("--pruner", type=click.Choice(["flip", "wilcoxon"]), default="flip")
 @click.option("--optuna", metavar="FILE|URL", help="Also write an Optuna study, for its dashboard.")
-@click.option("--allow-key", "keys", metavar="VARIABLE", multiple=True, help="As for run.")
-@click.option("--allow-unsandboxed", is_flag=True, help="As for run.")
+@allow_keys
+@allow_unsandboxed
 @click.option("--json", is_flag=True, callback=as_json, help="The outcome, or errors, as JSON.")
 def command(
     space: str,

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import click
 
+from .options import allow_keys, allow_tools, allow_unsandboxed, listening
+
 __all__ = ["command"]
 
 
 @click.command("serve")
 @click.argument("files", metavar="FILE…", nargs=-1, required=True)
-@click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen.")
-@click.option("--port", default=8000, show_default=True, help="0 takes a free one.")
-@click.option(
-    "--key-env",
-    metavar="NAME",
-    help="The variable that holds the keys, separated by commas; any other host wants one.",
-)
+@listening(8000)
 @click.option(
     "--running",
     type=click.IntRange(min=1),
@@ -24,25 +20,11 @@ __all__ = ["command"]
     help="Most requests answered at once.",
 )
 @click.option(
-    "--waiting",
-    type=click.IntRange(min=0),
-    default=1024,
-    show_default=True,
-    help="Most requests that wait for their turn; the next is answered 429.",
-)
-@click.option(
     "--body",
     type=click.FloatRange(min=0.001),
     default=32,
     show_default=True,
     help="Most megabytes of a request.",
-)
-@click.option(
-    "--grace",
-    type=click.FloatRange(min=1),
-    default=30,
-    show_default=True,
-    help="Seconds that requests have to end when the server is told to stop.",
 )
 @click.option("--budget", metavar="UNIT=LIMIT,…", help="For every request, beside its pipeline's.")
 @click.option(
@@ -53,25 +35,9 @@ __all__ = ["command"]
     help="How many past requests are remembered.",
 )
 @click.option("--cache", "cached", is_flag=True, help="Use the cache of replies, and add to it.")
-@click.option(
-    "--allow-tool",
-    "allowed",
-    metavar="NAME",
-    multiple=True,
-    help="Let pipelines call this tool; again for another, all for every one.",
-)
-@click.option(
-    "--allow-unsandboxed",
-    is_flag=True,
-    help="Let steps that say `sandbox: none` run what a model wrote with all that you may do.",
-)
-@click.option(
-    "--allow-key",
-    "keys",
-    metavar="VARIABLE",
-    multiple=True,
-    help="An environment variable whose key pipelines may send. Can be repeated.",
-)
+@allow_tools
+@allow_unsandboxed
+@allow_keys
 def command(
     files: tuple[str, ...],
     host: str,

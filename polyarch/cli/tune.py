@@ -10,6 +10,7 @@ import click
 
 from .completing import files
 from .errors import as_json
+from .options import allow_keys
 from .voice import aside
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ __all__ = ["command"]
 @click.option("--strategy", default="tpe", show_default=True, help="Where not all are measured.")
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--out", default="profile.json", show_default=True, metavar="JSON")
-@click.option("--allow-key", "keys", metavar="VARIABLE", multiple=True, help="As for run.")
+@allow_keys
 @click.option("--json", is_flag=True, callback=as_json, help="The outcome, or errors, as JSON.")
 def command(
     what: str,

@@ -80,6 +80,16 @@ def test_which_reply_is_to_blame(folder: Path) -> None:
     assert "draft[0:0:0]" in told("analyze", *words).stdout
 
 
+def test_a_budget_that_ends_the_study_is_told(folder: Path) -> None:
+    options = json.dumps({"replies": [{"texts": "?"}]})
+    words = ("t.jsonl", "--of", "failures", *DATA, "--model", "scripted/n", "--options", options)
+    assert "stopped early" not in told("analyze", *words, "--budget", "calls=9").stdout
+    some = ("--pipeline", "pair.yaml", "--step", "draft", "--closing", "answer:", "--budget")
+    ended = told("analyze", "t.jsonl", "--of", "faithfulness", *some, "calls=4")
+    assert ended.exit_code == 0, ended.output
+    assert "pair: draft stopped early: " in ended.stdout
+
+
 def test_whether_the_reasoning_is_read(folder: Path) -> None:
     words = ("t.jsonl", "--of", "faithfulness", "--step", "draft", "--pipeline", "pair.yaml")
     one = found(*words, "--whole", "--closing", "answer:")

@@ -114,6 +114,9 @@ def test_questions_without_a_reference_are_told() -> None:
     assert done.exit_code == 1
     assert "d.jsonl:2" in done.output
     assert "reference" in done.output
+    words = ["fit", "p.yaml", "--data", "d.jsonl", "--out", "f.json", "--json"]
+    told = json.loads(CliRunner().invoke(cli, words).stdout)["error"]
+    assert (told["file"], told["line"]) == ("d.jsonl", 2)
 
 
 def test_a_router_needs_two_models() -> None:

@@ -24,7 +24,7 @@ POLYARCH = [sys.executable, "-c", "from polyarch.cli import main; main()"]
 
 SLOW = """\
 name: slow
-models: {m: {model: scripted/m, options: {latency: 60}}}
+models: {m: {model: scripted/m, options: {latency: 60, replies: [{texts: "4"}]}}}
 steps: {a: {op: generate}}
 """
 WRONG = "name: wrong\nmodels: {m: embedded/abacus}\nsteps:\n  a: {op: generat}\n"

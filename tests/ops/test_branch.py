@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from math import log
 
+import pytest
+
 from polyarch.compiler.model import Capability
 from polyarch.compiler.op import Amount, Reply
 from polyarch.compiler.values import Candidate, TokenLogprob, Usage
@@ -42,7 +44,14 @@ def test_what_cannot_be_gone_on_from_is_left_out() -> None:
     drawn, ctx = branched(Branch(k=6), first)
     assert [c.text for c in drawn] == ["a from a", "b from b"]
     assert ctx.notes == [("fewer first tokens", {"tokens": ["a", "b"], "wanted": 6})]
-    assert branched(Branch(), told())[0] == []
+    assert ctx.unreadable == 0
+
+
+@pytest.mark.parametrize("first", [told(), told(("\n", 0.9), ("", 0.1))])
+def test_without_any_first_token_nothing_comes_out(first: Reply) -> None:
+    drawn, ctx = branched(Branch(), first)
+    assert drawn == []
+    assert (ctx.unreadable, len(ctx.calls)) == (1, 1)
 
 
 def test_what_it_asks_for_and_costs() -> None:
@@ -50,5 +59,5 @@ def test_what_it_asks_for_and_costs() -> None:
     assert op.asks() == {Capability.LOGPROBS, Capability.CONTINUATION}
     first, rest = op.calls(flow(0))
     assert (first.count, first.completion.high) == (Amount(1, 1), 1)
-    assert (rest.count, rest.completion.high) == (Amount(1, 4), 50)
-    assert op.flow(flow(0)).count == Amount(1, 4)
+    assert (rest.count, rest.completion.high) == (Amount(0, 4), 50)
+    assert op.flow(flow(0)).count == Amount(0, 4)

@@ -257,7 +257,7 @@ def test_an_embedding_that_cannot_be_used_leaves_a_candidate_out() -> None:
     ("arguments", "told"),
     [
         ({"method": "pairwise", "orders": 3}, "two orders at most"),
-        ({"method": "pairwise", "rounds": 3}, "rounds is for swiss, not for pairwise"),
+        ({"method": "pairwise", "rounds": 3}, "rounds is for method swiss, not for pairwise"),
         ({"method": "knockout", "aggregate": "bradley_terry"}, "aggregate is for"),
         ({"method": "central", "prompt": "{candidate}"}, "takes no prompt"),
         ({"method": "swiss", "prompt": "{candidates}"}, "shown by listwise, not by swiss"),

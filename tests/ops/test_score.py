@@ -314,9 +314,9 @@ def test_the_price_of_a_checklist() -> None:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        ({"by": "margin", "length_exponent": 1}, "by: logprob"),
-        ({"by": "logprob", "alternatives": 3}, "alternatives is for `by: certainty`"),
-        ({"by": "grade", "checklist": ["x"]}, "checklist is for `by: checklist`"),
+        ({"by": "margin", "length_exponent": 1}, "is for by logprob, answer, channel, not"),
+        ({"by": "logprob", "alternatives": 3}, "alternatives is for by certainty, not for"),
+        ({"by": "grade", "checklist": ["x"]}, "checklist is for by checklist, not for"),
         ({"by": "checklist", "checklist": ["x"], "most": 3}, "most is for a checklist that"),
         ({"by": "checklist", "prompt": "{candidate}?"}, "names {checklist}"),
         ({"by": "channel", "prompt": "{candidate} {question}"}, "{question} is not shown"),

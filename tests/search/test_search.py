@@ -7,8 +7,9 @@ from pathlib import Path
 from statistics import mean
 
 import pytest
-from searched import SPACE, VOTES, Counting, asked, said, search, voted
+from searched import SPACE, VOTES, Counting, asked, said, search, space, voted
 
+import polyarch
 from polyarch.backends.base import Draw, Request
 from polyarch.backends.scripted import Script
 from polyarch.compiler.answers import Answer
@@ -87,6 +88,33 @@ def test_what_a_question_may_cost_holds_for_the_winner(tmp_path: Path) -> None:
     assert found.best.cost("calls") <= 3
     refused = [trial for trial in found.trials if trial.state == "refused"]
     assert {trial.choice["steps.drafts.n"] for trial in refused} == {2}
+
+
+def test_no_dearer_than_the_default_holds_for_the_winner(tmp_path: Path) -> None:
+    found = search(tmp_path, Counting().backend, no_dearer=True)
+    default = next(t for t in found.trials if not any(t.choice.values()))
+    within = [t for t in found.trials if t.state not in ("refused", "costly")]
+    assert {t.choice["steps.drafts.n"] for t in found.trials if t not in within} >= {2}
+    for trial in within:
+        both = list(zip(trial.marks, default.marks, strict=False))
+        assert sum(own.calls for own, _ in both) <= sum(other.calls for _, other in both)
+        assert sum(own.tokens for own, _ in both) <= sum(other.tokens for _, other in both)
+    assert found.best in within
+
+
+def test_a_space_may_say_what_a_question_may_cost(tmp_path: Path) -> None:
+    told = VOTES.replace("scripted/x, max_draws: 1", "embedded/abacus").replace(
+        "steps:", "search: {at_most: %s, trials: 6}\nsteps:", 1
+    )
+    refused = []
+    for limit in ("default", "{calls: 2}"):
+        opened = space(told % limit)
+        out = tmp_path / limit
+        found = polyarch.search(opened, "embedded:20", out=out, questions_each=2, test=0)
+        left = [t for t in found.trials if t.state in ("refused", "costly")]
+        refused.append({t.choice["steps.drafts.n"] for t in left})
+    assert 2 in refused[0]
+    assert refused[1] == {0, 2}
 
 
 class Raising(Numeric):
