@@ -100,8 +100,8 @@ def e3(accuracy: float, tokens: float) -> float:
     Plan and Budget: Effective and Efficient Test-Time Scaling on Reasoning Large Language Models
     (Lin et al., 2025), in our form. Raises ValueError without tokens.
 
-    >>> e3(0.8, 400)
-    0.0016
+    >>> e3(0.5, 100)
+    0.0025
     """
     if tokens <= 0:
         raise ValueError("an answer takes tokens")

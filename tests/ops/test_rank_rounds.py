@@ -132,7 +132,8 @@ def test_calls_are_within_their_price_and_no_pair_meets_twice(
     ctx = Fake(by_number)
     stream = Fed(numbers(*values), most=len(values) + more)
     ranked = decide(op, ctx, stream)
-    assert ranked[0].text == str(max(values))
+    if method != "swiss":  # equals draw, and a lesser one may pass both
+        assert ranked[0].text == str(max(values))
     (priced,) = op.calls(flow(len(values), len(values) + more))
     assert priced.count.low <= len(ctx.calls) <= priced.count.high // 2  # no repair was needed
     asked = [(call.index, call.shown) for call in ctx.calls]
