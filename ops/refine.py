@@ -70,7 +70,8 @@ class Refine(Asking, Each):
 
     def shows(self, given: Flow) -> Mapping[str, Shown]:
         each = Shown(given.count.high)
-        return {"candidate": each, "answer": each, "critique": Shown(1, what="notes")}
+        texts = {"candidate": each, "answer": each, "critique": Shown(1, what="notes")}
+        return {name: shown for name, shown in texts.items() if f"{{{name}}}" in self.wording}
 
     def roles(self) -> frozenset[str]:
         return frozenset({"revise"})

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from ..compiler.errors import InputError
-from ..compiler.space import Choice, SearchBudget, Space, open_space
+from ..compiler.space import Choice, SearchBudget, SearchSpec, Space, open_space
 from ..evaluation.data import Dataset
 from ..evaluation.metrics import Metric
 from .database import database
@@ -103,7 +103,7 @@ async def search_async(
     scored = metric if metric is not None else told.metric if told else None
     task = _task(opened, asked, scored)
     first = (*(told.start if told else ()), *start)
-    within = at_most or (told.at_most if told else None)
+    within = at_most or _at_most(told)
     with _opened(memory) as remembered:
         near = remembered.points(task, opened) if remembered is not None else []
         warm = _warm(opened, first, after, near)
@@ -195,6 +195,12 @@ def _test(told: int | bool) -> int | None:
     if isinstance(told, bool):
         return None if told else 0
     return told
+
+
+def _at_most(told: SearchSpec | None) -> Mapping[str, float] | str | None:
+    """What the space itself says that a question may cost."""
+    own = told.at_most if told else None
+    return {str(unit): cap for unit, cap in own.items()} if isinstance(own, Mapping) else own
 
 
 def _no_dearer(at_most: Mapping[str, float] | str | None) -> bool:

@@ -93,7 +93,7 @@ VOTE = "  end: {op: vote, from: four}\n"
 # What the steps are, then line, column, code, what the caret shows, and a part of hint or message.
 ALONE: dict[str, tuple[str, int, int, str, str, str]] = {
     "operator": ("  a: {op: vot}\n", 5, 11, "unknown-operator", "vot", '"vote"'),
-    "no operator": (f"{FOUR}  a: {{n: 3}}\n", 6, 3, "missing", "a", "known: branch, check"),
+    "no operator": (f"{FOUR}  a: {{n: 3}}\n", 6, 3, "missing", "a", "known: branch"),
     "argument": (
         f"{FOUR}  a: {{op: vote, wieght: x}}\n",
         6,

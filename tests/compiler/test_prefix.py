@@ -27,7 +27,7 @@ from polyarch.compiler.registry import operator, operator_names
 from polyarch.compiler.sharing import sharing
 from polyarch.compiler.template import Template
 from polyarch.compiler.verify import ANY_QUESTION
-from polyarch.ops import _rank_pairs, _rank_single, critique, fuse, rank
+from polyarch.ops import _rank_lists, _rank_pairs, _rank_single, critique, fuse, rank
 from polyarch.pipeline import Pipeline
 
 QUESTION = frozenset({"question"})
@@ -98,7 +98,7 @@ def test_what_can_be_moved_reads_right_and_says_what_it_shows(op: Asking) -> Non
     assert shown <= op.variables
     named = Template(op.wording, op.variables).names
     settings = named & set(type(op).model_fields)
-    assert {"question"} <= named <= shown | {"question"} | settings
+    assert named == shown | {"question"} | settings
     assert {kind for kind, _ in parts_of(op)} == set(Kind)
 
 
@@ -127,7 +127,7 @@ def test_prompts_of_the_pipeline_stay_byte_for_byte() -> None:
 def test_a_layout_of_written_leaves_the_prompts_and_only_they_tell_two_plans_apart() -> None:
     plan, written = planned(JUDGED), planned(JUDGED, "written")
     assert written.prompts["criticised"] == (critique.PROMPT,)
-    assert written.prompts["best"] == (rank.LISTWISE,)
+    assert written.prompts["best"] == (_rank_lists.LISTWISE,)
     assert written.prompts["answer"] == (fuse.PROMPT,)
     assert written.graph.notes == ()
     assert plan.digest != written.digest

@@ -57,7 +57,7 @@ def selective(result: Selective, name: str) -> Iterator[Rows]:
 
 
 def abstention(result: Abstention, name: str) -> Iterator[Rows]:
-    """Risk by draws and threshold, and the best of both for what an error costs."""
+    """Risk by draws and threshold, and what choosing the two together is worth."""
     rows = [
         [name, str(own.draws), _from(own.threshold), f"{own.coverage:.1%}", _rate(own.risk)]
         for own in result.curve

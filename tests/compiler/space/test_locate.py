@@ -46,7 +46,7 @@ def test_pipelines_of_the_library_are_points_under_other_names(
     [
         (
             "early_stopping_self_consistency",
-            "'drafts' (generate): n is 20, and the space has 16 or",
+            "'drafts' (generate): n is 20, and the space has 16",
         ),
         ("llm_blender", "step 'candidates' (ensemble): generate stands there"),
         ("revision_chains", "they read other steps"),
