@@ -26,7 +26,7 @@ import click
 from polyarch.compiler.build import build
 from polyarch.compiler.plan import plan
 from polyarch.compiler.source import parse
-from polyarch.compiler.values import Message, Question
+from polyarch.compiler.values import Candidate, Message, Question
 from polyarch.evaluation.intervals import wilson
 from polyarch.runtime.result import Result
 from polyarch.runtime.session import Session
@@ -107,7 +107,9 @@ class Set:
         self.right: dict[tuple[str, str], bool] = {}
         if not (self.folder / "judgements.jsonl.gz").is_file():
             for row in rows(self.folder, "samples"):
-                self.right[row["item"], (row["answer"] or "").strip()] = row["correct"]
+                answer = row["answer"] or ""
+                for text in {answer, answer.strip()}:
+                    self.right[row["item"], text] = row["correct"]
 
     def line(self, figure: str, theirs: float | None, ours: float, within: float = 5e-5) -> Line:
         return Line(self.name, figure, theirs, ours, len(self.items), within)
@@ -211,10 +213,10 @@ def _drawn(results: Sequence[Result], model: str) -> float:
 
 
 def humaneval(data: Set) -> Iterator[Line]:
-    # The figures published, 0.1341 and 0.1359, tell texts apart by the white space around them,
-    # which no kind of answer does.
     results = answered("humaneval_plurality", data.items)
-    yield data.line("the text that comes most often", None, data.accuracy(results))
+    first, shared = data.figures["exact_text_majority"], "exact_text_plurality_shared_ties"
+    yield data.line("the text that comes most often", first, data.accuracy(results))
+    yield data.line("the same, ties shared", data.figures[shared], data.shared(results))
 
 
 def math(data: Set) -> Iterator[Line]:
@@ -274,6 +276,10 @@ def judges(data: Set) -> Iterator[Line]:
             places = [_better(item, result, "rank") for item, result in pairs]
             within = 5e-5 + told["no_verdict"] / 2 / len(places)
             yield data.line(f"{judge}: one order", told["order12"], fmean(places), within)
+            other = answered("judges_reversed", data.items, **strategy)
+            pairs = zip(data.items, other, strict=True)
+            places = [_better(item, result, "rank") for item, result in pairs]
+            yield data.line(f"{judge}: the other", told["order21"], fmean(places), within)
     ratings = answered("judges_rating", data.items)
     rated = [_better(item, r, "reward") for item, r in zip(data.items, ratings, strict=True)]
     rating = data.figures["GPT-4/Rating"]["accuracy_ties_half"]
@@ -290,11 +296,16 @@ _ONE = "judge, keep: 2, orders: 1}"
 
 def _better(item: Row, result: Result, score: str) -> float:
     """1 if the better of two outputs has the higher score, 0.5 if both have the same."""
-    scores = {c.origin.index: c.scores[score] for c in result.candidates if score in c.scores}
+    scores = {_place(c): c.scores[score] for c in result.candidates if score in c.scores}
     right = int(item["reference"]) - 1
     if len(scores) < 2 or scores[0] == scores[1]:
         return 0.5
     return float(scores[right] > scores[1 - right])
+
+
+def _place(candidate: Candidate) -> int:
+    """Which of the two outputs a candidate is."""
+    return 1 if candidate.origin.step == "second" else candidate.origin.index
 
 
 SETS: Mapping[str, Callable[[Set], Iterator[Line]]] = {

@@ -86,6 +86,15 @@ def _regex(argument: object) -> AnswerKind:
     return Regex(argument)
 
 
+def _text(argument: object) -> AnswerKind:
+    if argument is None:
+        return Text()
+    space = _option("text", argument, "space")
+    if space not in ("strip", "keep"):
+        raise ValueError(f"text takes space: strip or space: keep, not {space!r}")
+    return Text(space == "keep")
+
+
 def _option(kind: str, argument: object, name: str) -> object:
     if not isinstance(argument, Mapping) or list(argument) != [name]:
         given = [str(key) for key in argument] if isinstance(argument, Mapping) else []
@@ -103,5 +112,5 @@ _KINDS: Final[Mapping[str, Callable[[object], AnswerKind]]] = {
     "json": _json,
     "number": _plain(Number),
     "regex": _regex,
-    "text": _plain(Text),
+    "text": _text,
 }

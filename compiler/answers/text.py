@@ -12,13 +12,17 @@ __all__ = ["Text"]
 
 @dataclass(frozen=True, slots=True)
 class Text(AnswerKind):
-    """The whole text, stripped."""
+    """The whole text: without the white space around it, unless that counts."""
 
     name: ClassVar[str] = "text"
 
+    spaced: bool = False
+    """Whether texts differ that differ in the white space around them."""
+
     def read(self, text: str) -> Answer | None:
-        """The text without the white space around it."""
-        return self._answer(text.strip())
+        """The text; None where there is nothing but white space."""
+        stripped = text.strip()
+        return self._answer(text if self.spaced and stripped else stripped)
 
     def describe(self) -> str:
         """Ask for nothing in particular."""

@@ -272,6 +272,8 @@ def test_options() -> None:
     assert reads(answer_kind({"regex": r"total (\d+)"}), "total 1 total 22") == "22"
     assert reads(answer_kind(r"regex: total:? (\d+)"), "total: 7") == "7"
     assert reads(answer_kind("text"), "  a b\n") == "a b"
+    assert reads(answer_kind({"text": {"space": "keep"}}), "  a b\n") == "  a b\n"
+    assert reads(answer_kind({"text": {"space": "keep"}}), " \n") is None
     assert reads(answer_kind({"choice": [1, 2]}), "Answer: 2") == "2"
     fold = answer_kind({"exact": {"case": "fold"}})
     assert fold.same(Answer("Paris", "exact"), Answer("PARIS", "exact"))
