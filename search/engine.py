@@ -174,6 +174,10 @@ class Engine:
                 try:
                     async with self._asking:
                         trial, ended = await self._next(strategy, coming)
+                        if trial is not None and self._is_measure(trial):
+                            # What others cost is held against it, so it is asked before them.
+                            await self._follow(trial, strategy)
+                            continue
                     why = why or ended
                     if trial is not None:
                         await self._follow(trial, strategy)
@@ -197,6 +201,7 @@ class Engine:
         Where the budget is spent on the way, it ends with what there is.
         """
         alone = len(self.history.aims) == 1
+        self._leave_dear()
         entered = self._entered(finalists)
         reached = max((len(trial.marks) for trial in entered), default=count)
         try:
@@ -204,6 +209,7 @@ class Engine:
                 for trial in entered:
                     if len(trial.marks) < reached:
                         self.keep(await self.extend(trial, min(reached, count)))
+                self._leave_dear()
                 if reached >= count:
                     return
                 reached = min(count, 2 * reached)
@@ -211,6 +217,7 @@ class Engine:
                 entered = self._entered(finalists)
         except BudgetExhausted:
             self.settle()
+            self._leave_dear()
 
     def _entered(self, count: int) -> list[Trial]:
         alone = len(self.history.aims) == 1
@@ -250,6 +257,17 @@ class Engine:
                 return f"a question costs {cost:,.4g} {unit}, and may cost {cap:,g}"
         default = self.history.get(self._space.first) if self._no_dearer else None
         return "" if default is None else _dearer(trial, default, slack)
+
+    def _is_measure(self, trial: Trial) -> bool:
+        """Whether a trial is the one that no other may be dearer than."""
+        return self._no_dearer and trial.key == key_of(self._space.first)
+
+    def _leave_dear(self) -> None:
+        """Leave the trials that more questions, of theirs or of the default, show to cost too
+        much."""
+        for trial in self.history.asked:
+            if trial.state in ("done", "dropped") and (told := self._too_dear(trial, 1.0)):
+                self.keep(trial.ended("costly", told))
 
     async def _next(self, strategy: Strategy, coming: list[Choice]) -> tuple[Trial | None, str]:
         """The next trial, or why there is none."""
@@ -337,6 +355,7 @@ class Engine:
         for place, trial in enumerate(ranked[: _RAISED + _FOLLOWING]):
             if place < _RAISED or self._marginal(trial, level) < 1:
                 self.keep(await self.extend(trial, level))
+        self._leave_dear()
 
     def _marginal(self, trial: Trial, count: int) -> float:
         """About how many calls it costs to ask a trial so many questions in all."""

@@ -11,7 +11,7 @@ from searched import SPACE, VOTES, Counting, asked, said, search, space, voted
 
 import polyarch
 from polyarch.backends.base import Draw, Request
-from polyarch.backends.scripted import Script
+from polyarch.backends.scripted import Script, Scripted
 from polyarch.compiler.answers import Answer
 from polyarch.compiler.errors import InputError, PlanRefused, Unreachable
 from polyarch.evaluation.data import Dataset, Item, dataset
@@ -90,13 +90,26 @@ def test_what_a_question_may_cost_holds_for_the_winner(tmp_path: Path) -> None:
     assert {trial.choice["steps.drafts.n"] for trial in refused} == {2}
 
 
-def test_no_dearer_than_the_default_holds_for_the_winner(tmp_path: Path) -> None:
-    found = search(tmp_path, Counting().backend, no_dearer=True)
+def wordy(request: Request, draw: Draw) -> str:
+    """As `said`, in more words where it is warm."""
+    return ("so " * 20 if request.temperature > 0.7 else "") + said(request, draw)
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+def test_no_dearer_than_the_default_holds_for_the_winner(tmp_path: Path, workers: int) -> None:
+    # The default is the slowest, so that others are asked while it is not known what it costs.
+    backend = Scripted(
+        wordy, repeatable=True, latency=lambda r, _: 0.2 if r.temperature < 0.7 else 0
+    )
+    found = search(tmp_path, backend, no_dearer=True, workers=workers)
     default = next(t for t in found.trials if not any(t.choice.values()))
     within = [t for t in found.trials if t.state not in ("refused", "costly")]
-    assert {t.choice["steps.drafts.n"] for t in found.trials if t not in within} >= {2}
+    left = [t.choice for t in found.trials if t not in within]
+    assert {"steps.drafts.n": 0, "steps.drafts.temperature": 1} in [dict(c) for c in left]
+    assert 2 in {choice["steps.drafts.n"] for choice in left}
     for trial in within:
         both = list(zip(trial.marks, default.marks, strict=False))
+        assert both
         assert sum(own.calls for own, _ in both) <= sum(other.calls for _, other in both)
         assert sum(own.tokens for own, _ in both) <= sum(other.tokens for _, other in both)
     assert found.best in within
