@@ -37,39 +37,42 @@ def confined() -> dict[str, Any]:
     return told
 
 
-class _Ended(BaseException):
-    """A fork ended: its status and processor seconds are the arguments."""
-
-
 def awaited(child: int, life: int) -> tuple[int, float]:
     """The end of a fork: its exit status and processor seconds. Others that end are reaped.
 
     Ends this process, and with it all in its namespace, when the host closes its end of `life`:
     the kernel would not tell one user's process of the end of another's.
     """
+    woken, wake = os.pipe()
+    os.set_blocking(wake, False)
+    # The signal writes there, since one that comes just before `poll` would not interrupt it.
+    _signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+    _signal.signal(_signal.SIGCHLD, lambda *_: None)
+    signs = select.poll()
+    for fd in (life, woken):
+        signs.register(fd, select.POLLIN)
+    while (ended := _reaped(child)) is None:
+        if any(fd == life for fd, _ in signs.poll()):
+            os._exit(1)
+        os.read(woken, 512)
+    _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)
+    _signal.set_wakeup_fd(-1)
+    os.close(woken)
+    os.close(wake)
+    return ended
 
-    def reap(*_: object) -> None:
-        # A signal may come between a wait and what is made of it, and find nobody left.
-        while True:
-            try:
-                pid, status, used = os.wait4(-1, os.WNOHANG)
-            except ChildProcessError:
-                return
-            if not pid:
-                return
-            if pid == child:
-                raise _Ended(os.waitstatus_to_exitcode(status), used.ru_utime + used.ru_stime)
 
-    host = select.poll()
-    host.register(life, select.POLLIN)
+def _reaped(child: int) -> tuple[int, float] | None:
+    """Reap what has ended; how the fork did, if it was among that."""
     try:
-        _signal.signal(_signal.SIGCHLD, reap)
-        reap()
-        host.poll()
-    except _Ended as ended:
-        _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)
-        return ended.args
-    os._exit(1)
+        while True:
+            pid, status, used = os.wait4(-1, os.WNOHANG)
+            if pid == child:
+                return os.waitstatus_to_exitcode(status), used.ru_utime + used.ru_stime
+            if not pid:
+                return None
+    except ChildProcessError:
+        return None
 
 
 class _Int(_ctypes._SimpleCData):  # type: ignore[type-arg]
