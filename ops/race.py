@@ -17,8 +17,8 @@ class Race(All):
     """Take the first candidates to arrive.
 
     Yields the `first` candidates that arrive, in the order of arrival, and cancels the work on all
-    others, whose tokens are charged. Those that arrive at one instant count in index order. It is
-    the one operator whose decision depends on timing. Asks nobody, adds nothing.
+    others, whose tokens are charged. Those that arrive at one instant count in index order. Its
+    decision depends on timing, as only that of `watch` does besides. Asks nobody, adds nothing.
 
     With a vote behind it: short-m@k of Don't Overthink it (Hassid et al., 2025).
     """

@@ -66,7 +66,7 @@ def _order(event: Event) -> tuple[str, bool, str, int, int]:
     return event.question, ended, event.step, event.place, ask if isinstance(ask, int) else -1
 
 
-_LEFT_OUT = frozenset({"digest", "opened", "seconds"})
+_LEFT_OUT = frozenset({"digest", "opened", "parts", "seconds"})
 """What depends on timing, and what is told only while somebody listens."""
 
 

@@ -49,6 +49,7 @@ class Sending:
         "_lead",
         "_model",
         "_others",
+        "_parts",
         "_place",
         "_prompt",
         "_reply",
@@ -81,6 +82,7 @@ class Sending:
         self._deliver = deliver
         self._tell = tell
         self._told = False
+        self._parts: list[Json] = []
         self._model = state.run.models[request.model]
         self._first = self._lead = draws[0]
         self._texts = dict.fromkeys(draws, "")
@@ -156,6 +158,19 @@ class Sending:
         if not self._prompt:
             text = sum(len(message.text) for message in self._request.messages)
             self._prompt = round(text / self._model.info.chars_per_token)
+        if self._told:
+            self._step.emit(
+                "left",
+                self._at,
+                {
+                    "ask": self._first,
+                    "turn": self._request.turn,
+                    "prompt": self._prompt,
+                    "cached": self._cached,
+                    "text": self._texts[self._first],
+                    "parts": self._parts,
+                },
+            )
 
     async def _reserve(self) -> Reservation:
         """Set the request's upper bound aside."""
@@ -228,6 +243,8 @@ class Sending:
                 watching(self._step.name, index if self._place is None else self._place, piece.text)
             if self._tell is not None:
                 self._told = True
+                after = self._run.now() - (self._sent or 0.0)
+                self._parts.append([after, len(piece.text), piece.completion_tokens])
                 self._tell(piece.text)
         if (
             piece.reasoning
@@ -260,6 +277,8 @@ class Sending:
         if self._gathered is not None:
             reply = replace(reply, **self._gathered.end(index))
             told |= dumped(reply)
+        if len(self._parts) > 1:
+            told["parts"] = self._parts
         self._step.emit("drew", place, told)
         if index == self._first:
             self._reply = reply

@@ -10,7 +10,19 @@ from ...compiler.values import NOTHING, Json
 from ..beside import Extras, loaded
 from ..events import Event
 
-__all__ = ["Asked", "Drawn", "Key", "Made", "Outline", "Recalled", "Run", "Stage", "outline"]
+__all__ = [
+    "Asked",
+    "Drawn",
+    "Key",
+    "Left",
+    "Made",
+    "Outline",
+    "Part",
+    "Recalled",
+    "Run",
+    "Stage",
+    "outline",
+]
 
 Key: TypeAlias = "tuple[str, int, int, int]"
 """What tells a reply from all others of a question: step, place, ask, turn."""
@@ -33,6 +45,28 @@ class Drawn:
     usd: float
     extras: Extras = field(default_factory=Extras)
     """What it holds beside its text."""
+    parts: tuple[Part, ...] = ()
+    """What it was read in, if it was read while it was written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of a reply that was read while it was written: when it came, in seconds after the
+    request, how many characters it has, and how many tokens."""
+
+    after: float
+    size: int
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What was read of a reply that was given up."""
+
+    prompt: int
+    cached: int
+    text: str
+    parts: tuple[Part, ...]
 
 
 @dataclass(slots=True)
@@ -51,6 +85,7 @@ class Asked:
     ended: float
     state: Literal["waiting", "answered", "retried", "cancelled"] = "waiting"
     drawn: list[Drawn] = field(default_factory=list)
+    left: Left | None = None
 
     @property
     def prompt(self) -> int:
@@ -176,6 +211,8 @@ class Run:
                 self._asked(stage, event)
             case "drew":
                 self._drew(stage, event)
+            case "left":
+                self._left(event)
             case "made":
                 self._made(stage, event)
             case _:
@@ -235,6 +272,7 @@ class Run:
             _whole(data.get("tokens")),
             _number(data.get("usd")),
             loaded(data),
+            _parts(data),
         )
         asked = self._request(event.step, drawn)
         if asked is None:
@@ -243,6 +281,15 @@ class Run:
         asked.ended = event.at
         if len(asked.drawn) == asked.draws:
             asked.state = "answered"
+
+    def _left(self, event: Event) -> None:
+        """A reply was given up while it was read."""
+        data = event.data
+        key = event.step, event.place, _whole(data.get("ask")), _whole(data.get("turn"))
+        if (asked := self._open.get(key)) is not None:
+            prompt, cached = _whole(data.get("prompt")), _whole(data.get("cached"))
+            asked.left = Left(prompt, cached, str(data.get("text", "")), _parts(data))
+            asked.state, asked.ended = "cancelled", event.at
 
     def _request(self, step: str, drawn: Drawn) -> Asked | None:
         """The request that a reply belongs to: one of several draws is named by its first."""
@@ -322,6 +369,16 @@ def outline(events: Iterable[Event]) -> list[Run]:
 
 def _whole(value: Json, default: int = 0) -> int:
     return value if isinstance(value, int) else default
+
+
+def _parts(data: Mapping[str, Json]) -> tuple[Part, ...]:
+    parts = data.get("parts")
+    told = parts if isinstance(parts, list | tuple) else ()
+    return tuple(
+        Part(_number(one[0]), _whole(one[1]), _whole(one[2]))
+        for one in told
+        if isinstance(one, list | tuple) and len(one) == 3
+    )
 
 
 def _digest(data: Mapping[str, Json]) -> int | None:

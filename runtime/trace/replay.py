@@ -20,6 +20,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncGenerator, Iterable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import NoReturn
 
@@ -41,7 +42,7 @@ from ..result import Result
 from ..seeds import derive, numbered
 from ..session import Session
 from ..virtual import run as in_virtual_time
-from .outline import Asked, Drawn, Recalled, Run, outline
+from .outline import Asked, Drawn, Left, Recalled, Run, outline
 from .plan import rebuilt
 from .read import Trace
 from .retold import Retold
@@ -175,6 +176,7 @@ class Reply:
     model: str = ""
     """Who was asked last."""
     drawn: Drawn | None = None
+    left: Left | None = None
     edit: Edit | None = None
 
     def __str__(self) -> str:
@@ -251,7 +253,7 @@ class Recorded:
             return f"{self._named(request, draw)} was not asked in the recorded run"
         if reply.edit is not None:
             self._used.add(draw.seed)
-        elif reply.drawn is None:
+        elif reply.drawn is None and reply.left is None:
             return f"{reply} was asked in the recorded run, and not answered"
         elif reply.digest not in (None, digest(request.messages)):
             why = "" if self._edits else ": this polyarch words it otherwise, or it was redacted"
@@ -354,6 +356,7 @@ class Recorded:
             reply = Reply(asked.step, place, ask, asked.turn, asked.at, asked.digest)
             known = self._replies.setdefault(self._seed(reply), reply)
             known.drawn = drawn.get(ask, known.drawn)
+            known.left = asked.left
             known.model = asked.model if known.drawn is None else known.drawn.model
 
     def _recall(self, step: str, kept: Recalled) -> None:
@@ -427,13 +430,18 @@ class _Voice(Backend):
         mine = [one for one in known if not told.elsewhere(one[0], self._name)]
         start = now()
         told.due = max([told.due, *(start + _seconds(reply) for _, reply in mine)])
-        drawn = [reply.drawn for _, reply in mine if reply.drawn is not None]
+        drawn = [one for _, reply in mine if (one := reply.drawn or reply.left) is not None]
         yield Piece(
             request.draws[0].index,
             prompt_tokens=sum(one.prompt for one in drawn),
             cached_tokens=sum(one.cached for one in drawn),
         )
         for draw, reply in mine:
+            async with aclosing(_parts(draw, reply, start)) as parts:
+                async for piece in parts:
+                    yield piece
+            if reply.drawn is None and reply.edit is None:
+                await told.wait(draw.seed, f"{reply} was given up in the recorded run")
             await asyncio.sleep(max(0.0, start + _seconds(reply) - now()))
             yield _piece(draw, reply)
         if any(told.elsewhere(draw, self._name) for draw in request.draws):
@@ -457,14 +465,28 @@ def _seconds(reply: Reply) -> float:
     return 0.0 if reply.drawn is None else max(0.0, reply.drawn.at - reply.at)
 
 
+async def _parts(draw: Draw, reply: Reply, start: float) -> AsyncGenerator[Piece, None]:
+    """What was read of a recorded reply before its end, each part when it came."""
+    told = reply.drawn or reply.left
+    if told is None or reply.edit is not None:
+        return
+    now, place = asyncio.get_running_loop().time, 0
+    for part in told.parts:
+        await asyncio.sleep(max(0.0, start + part.after - now()))
+        text = told.text[place : place + part.size]
+        yield Piece(draw.index, text, completion_tokens=part.tokens)
+        place += part.size
+
+
 def _piece(draw: Draw, reply: Reply) -> Piece:
+    """The end of a reply: all of it that did not come in parts."""
     drawn, edit = reply.drawn, reply.edit
     if edit is None:
         assert drawn is not None
         return Piece(
             draw.index,
-            drawn.text,
-            completion_tokens=drawn.tokens,
+            drawn.text[sum(part.size for part in drawn.parts) :],
+            completion_tokens=drawn.tokens - sum(part.tokens for part in drawn.parts),
             finish=drawn.finish or "stop",
             **drawn.extras,
         )

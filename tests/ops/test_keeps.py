@@ -57,6 +57,7 @@ OPS: dict[str, tuple[dict[str, object], ...]] = {
         {"method": "citations"},
     ),
     "vote": ({},),
+    "watch": (),  # it reads no candidates
     "when": ({"holds": {"candidates": 2}},),
 }
 

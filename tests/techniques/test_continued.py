@@ -10,6 +10,7 @@ from random import Random
 
 import pytest
 from sim import compiled, simulate, solo
+from stubs import streamed
 
 import polyarch
 from polyarch import pipelines
@@ -112,12 +113,14 @@ def test_hints_go_on_until_answers_agree_on_the_model_that_ships() -> None:
         assert len(drew) == 48 or agree >= 0.8
 
 
-def watched(seconds: float, found_at: int) -> tuple[Result, list[str]]:
-    """A thought that repeats itself, a second a piece, beside a watcher that takes so long and says
-    that a text of that length is enough; and who was asked, in order."""
+def watched(seconds: float, found_at: int) -> Result:
+    """A thought of 432 characters that repeats itself, 48 of them a second, beside a watcher that
+    takes so long and says that a text of that length is enough."""
 
     def solver(request: Request, draw: Draw) -> Script:
-        return Script("4" if request.prefix.endswith("answer: ") else "so 4 " * 20, latency=1.0)
+        if request.prefix:
+            return Script("4", latency=1.0)
+        return streamed(*[part for _ in range(36) for part in (0.25, "so it is 4. ")])
 
     def watcher(request: Request, draw: Draw) -> Script:
         enough = len(request.purpose.shown[0]) >= found_at
@@ -125,24 +128,25 @@ def watched(seconds: float, found_at: int) -> tuple[Result, list[str]]:
         return Script(verdict, latency=seconds)
 
     text = written("watched_thinking").replace("embedded/abacus", "scripted/x")
-    result = simulate(compiled(text), {"solver": Scripted(solver), "watcher": Scripted(watcher)})
-    return result, [event.step for event in result.trace if event.what == "drew"]
+    return simulate(compiled(text), {"solver": Scripted(solver), "watcher": Scripted(watcher)})
 
 
-def test_a_watcher_ends_a_thought_that_repeats_itself_without_the_piece_drawn_meanwhile() -> None:
-    result, drew = watched(0.5, found_at=96)
-    assert result.candidates[0].text == ("so 4 " * 20)[:48] * 2 + "\nanswer: 4"
-    assert drew.count("begun") + sum(step.endswith(".more") for step in drew) == 3
-    assert drew[-1] == "answer.2.said"
-    # Nine pieces and an end, if nobody watched.
-    assert len(watched(0.5, found_at=10**6)[1]) == 1 + 8 * 2
+def test_a_watcher_ends_a_thought_that_repeats_itself() -> None:
+    result = watched(0.5, found_at=96)
+    # The looks are at the ends of words, and the sixth is the first that sees so much.
+    assert result.candidates[0].text == ("so it is 4. " * 9)[:107] + "\nanswer: 4"
+    unwatched = watched(0.5, found_at=10**6)
+    assert unwatched.candidates[0].text == "so it is 4. " * 36
+    saved = unwatched.usage.completion_tokens - result.usage.completion_tokens
+    assert saved > unwatched.usage.completion_tokens / 2
 
 
-@pytest.mark.parametrize(("watcher", "seconds"), [(0.5, 4.0), (1.0, 4.0), (3.0, 8.0)])
-def test_a_watcher_that_is_no_slower_than_the_pieces_costs_no_time(
-    watcher: float, seconds: float
-) -> None:
-    assert watched(watcher, found_at=96)[0].seconds == seconds
+@pytest.mark.parametrize("watcher", [0.5, 3.0, 100.0])
+def test_a_slow_watcher_holds_no_stream_up(watcher: float) -> None:
+    whole = 9.0
+    ended = 2.25 + watcher + 1.0
+    assert watched(watcher, found_at=96).seconds == min(whole, ended)
+    assert watched(watcher, found_at=10**6).seconds == whole
 
 
 def test_hints_are_inserted_as_they_are_and_are_so_many_continuations() -> None:
