@@ -224,7 +224,8 @@ class Examiner:
 
 
 class _Meter:
-    """What an answer to a question costs, replies that the bank had included. A listener."""
+    """What an answer to a question costs, replies that the bank had and what was given up included.
+    A listener."""
 
     def __init__(self, prices: Mapping[str, Price], spent: dict[str, Spent]) -> None:
         self._prices = prices
@@ -236,6 +237,7 @@ class _Meter:
         """Begin again; what was paid stays."""
         self._calls = self._tokens = 0
         self._usd = 0.0
+        self._drawn = Spent()
 
     def __call__(self, event: Event) -> None:
         """Take an event in."""
@@ -248,16 +250,20 @@ class _Meter:
         if event.what == "drew":
             usd = float(data.get("usd", 0.0))  # type: ignore[arg-type]
             self._usd += usd
-            spent = self._spent.setdefault(event.step, Spent())
-            spent.calls, spent.tokens = spent.calls + 1, spent.tokens + prompt + completion
-            spent.usd += usd
+            for spent in (self._drawn, self._spent.setdefault(event.step, Spent())):
+                spent.calls, spent.tokens = spent.calls + 1, spent.tokens + prompt + completion
+                spent.usd += usd
         else:
             price = self._prices.get(str(data.get("model", "")), Price())
             self._usd += price.usd(prompt, completion, int(data.get("cached", 0)))  # type: ignore[arg-type]
 
     def paid(self, result: Result) -> None:
-        """Note what was newly asked for."""
-        self._paid += result.usage.calls
+        """Note what was newly asked for; of that, what was given up is in no event."""
+        usage, drawn = result.usage, self._drawn
+        self._paid += usage.calls
+        self._calls += usage.calls - drawn.calls
+        self._tokens += usage.tokens - drawn.tokens
+        self._usd += usage.usd - drawn.usd
 
     def mark(self, score: float | None, result: Result, error: str = "") -> Mark:
         """The mark of the answer."""

@@ -44,6 +44,16 @@ def test_all_trials_are_compared_on_the_same_draws(tmp_path: Path, workers: int)
             assert mark.score == voted(item, warm, n)
 
 
+def test_what_a_race_gives_up_is_part_of_what_a_question_costs(tmp_path: Path) -> None:
+    text = SPACE % "" + "  first: {op: race}\n"
+    text = text.replace("  answer: {op: vote}\n", "").replace("choose: [3, 1, 5]", "choose: [3, 5]")
+    # The first draw is there at once, and the others are given up.
+    model = Counting(lambda request, draw: Script(said(request, draw), latency=0.2 * draw.number))
+    found = search(tmp_path, model.backend, text=text)
+    seen = {trial.choice["steps.drafts.n"]: trial for trial in found.trials}
+    assert [seen[n].cost("calls") for n in (0, 1)] == [3, 5]
+
+
 @pytest.mark.parametrize("workers", [1, 4])
 @pytest.mark.parametrize("calls", [50, 333, 700])
 def test_the_budget_is_kept_to_the_call(tmp_path: Path, workers: int, calls: int) -> None:
