@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from math import isfinite
 from typing import TypeAlias
 
-from ..compiler.op import Asking, Context, Wishes
+from ..compiler.op import Asking, Context, Reply, Wishes
 from ..compiler.values import Candidate, Message, Purpose, Usage
 
-__all__ = ["Vector", "embedding", "similarities"]
+__all__ = ["Vector", "embedded", "embedding", "similarities"]
 
 Vector: TypeAlias = "tuple[float, ...]"
 
@@ -21,15 +21,20 @@ async def embedding(
     which is counted as unreadable; and what it cost. A blank text is not asked about."""
     if not candidate.text.strip():
         return None, Usage()
-    purpose = Purpose("embed", ctx.question.text, (candidate.text,))
-    messages = (Message("user", candidate.text),)
-    draws = range(index, index + 1)
-    (reply,) = await ctx.sample(asking, messages, purpose, draws, Wishes(wants="embedding"))
+    reply = await embedded(asking, ctx, candidate.text, index)
     values = reply.values
     if not any(values) or not all(isfinite(value) for value in values):
         ctx.count_unreadable(reply, f"it holds no embedding of {candidate.origin.key}")
         return None, reply.usage
     return values, reply.usage
+
+
+async def embedded(asking: Asking, ctx: Context, text: str, index: int = 0) -> Reply:
+    """What a model gives for the embedding of a text; its `values` are that."""
+    purpose = Purpose("embed", ctx.question.text, (text,))
+    messages, draws = (Message("user", text),), range(index, index + 1)
+    (reply,) = await ctx.sample(asking, messages, purpose, draws, Wishes(wants="embedding"))
+    return reply
 
 
 def similarities(vectors: Sequence[Vector | None]) -> list[list[float | None]]:

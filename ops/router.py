@@ -10,8 +10,9 @@ from pydantic import model_validator
 
 from ..compiler import fitted
 from ..compiler.model import Capability
-from ..compiler.op import All, Amount, Asking, Calls, Context, Flow, Stream, Wishes
-from ..compiler.values import Candidate, Message, Origin, Purpose
+from ..compiler.op import All, Amount, Asking, Calls, Context, Flow, Stream
+from ..compiler.values import Candidate, Origin
+from ._embeddings import embedded
 from ._features import features
 
 __all__ = ["Router", "unit"]
@@ -82,11 +83,7 @@ class Router(Asking, All):
 
     async def _embedded(self, ctx: Context) -> float | None:
         """The chance by the question's embedding; None where there is none that can be used."""
-        text = ctx.question.text
-        purpose = Purpose("embed", text, (text,))
-        messages = (Message("user", text),)
-        wishes = Wishes(wants="embedding")
-        (reply,) = await ctx.sample(self, messages, purpose, range(1), wishes)
+        reply = await embedded(self, ctx, ctx.question.text)
         found = unit(reply.values)
         if found is None or len(found) != self.by.buckets:
             ctx.count_unreadable(reply, f"it holds no embedding of {self.by.buckets} numbers")

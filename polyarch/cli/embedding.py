@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
+from typing import ClassVar
 
 from ..compiler.errors import InputError
-from ..compiler.fitted import Router
 from ..compiler.graph import Node
 from ..compiler.model import Capability
 from ..compiler.names import nearest
+from ..compiler.op import All, Amount, Asking, Calls, Context, Flow, Stream
 from ..compiler.plan import Plan, plan
 from ..compiler.registry import model_info
+from ..compiler.values import Candidate
 from ..evaluation.fitting import Embedded
-from ..ops import router as routing
+from ..ops._embeddings import embedded as asked_for
+from ..ops.router import unit
 from ..runtime.result import Result
 from ..runtime.session import Session
 from .fitting import Known
@@ -31,11 +34,11 @@ async def embedded(made: Plan, told: Known, model: str, keys: Sequence[str]) -> 
         raise InputError(f"--embedder: no model {model!r}; {nearest(model, tuple(models))}")
     if Capability.EMBEDDINGS not in model_info(models[model]).capabilities:
         raise InputError(f"--embedder: {model} ({models[model].model}) offers no embeddings")
-    async with Session(_asking(made, told, model), keys=keys) as session:
+    async with Session(_asking(made, model), keys=keys) as session:
         results = [result async for result in session.map(told.questions)]
     rows: list[list[float]] = []
     for result in results:
-        found = routing.unit(_drawn(result))
+        found = unit(_drawn(result))
         if found is None or (rows and len(found) != len(rows[0])):
             raise InputError(f"{model} gives no embedding of the question {result.question.text!r}")
         rows.append(found)
@@ -51,21 +54,29 @@ def _drawn(result: Result) -> Sequence[float]:
     return ()
 
 
-def _asking(made: Plan, told: Known, model: str) -> Plan:
+def _asking(made: Plan, model: str) -> Plan:
     """A plan that does nothing but ask for the embedding of the question."""
-    by = Router(
-        made="2000-01-01",
-        pipeline=made.graph.name,
-        data=told.data,
-        models={},
-        cases=("no", "yes"),
-        embedder=model,
-        buckets=1,
-        coefficients={},
-        intercept=0.0,
-        threshold=0.5,
-    )
     graph = made.graph
-    op, place = routing.Router(by=by), graph.place
-    node = Node(_STEP, "router", op, (), graph.answer, place)
+    node = Node(_STEP, _STEP, _Embed(model=model), (), graph.answer, graph.place)
     return plan(replace(graph, nodes={_STEP: node}, output=_STEP, keep=1, notes=(), budgets={}))
+
+
+class _Embed(Asking, All):
+    """Ask for the embedding of the question, which is then in the trace."""
+
+    reads: ClassVar[bool] = False
+
+    def flow(self, given: Flow) -> Flow:
+        return given.with_count(1, 1)
+
+    def asks(self) -> frozenset[Capability]:
+        return frozenset({Capability.EMBEDDINGS})
+
+    def calls(self, given: Flow) -> tuple[Calls, ...]:
+        return (Calls(self.model or "", Amount(1, 1), given.question, Amount(0, 0)),)
+
+    def roles(self) -> frozenset[str]:
+        return frozenset({"embed"})
+
+    async def run(self, ctx: Context, given: Stream) -> AsyncIterator[Candidate]:
+        yield ctx.candidate(await asked_for(self, ctx, ctx.question.text), index=0)
