@@ -9,13 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import click
-
 from ..compiler.errors import MissingPackage
 from ..compiler.spec import Budget
 from ..pipeline import Pipeline, load
 from .files import pipeline_file
-from .serving import url_of
+from .serving import tell_where, url_of
 from .stores import cache
 from .voice import quiet
 
@@ -59,7 +57,7 @@ class Hosting:
     leave: Leave
 
 
-def serve_pipelines(words: Sequence[str], how: Hosting) -> None:
+def serve_pipelines(words: Sequence[str], how: Hosting, *, json: bool = False) -> None:
     """Serve pipelines until a signal comes. Raises `SpecError`, `PlanRefused`, `InputError`,
     `MissingPackage`; `KeyboardInterrupt` after Ctrl-C."""
     try:
@@ -105,15 +103,13 @@ def serve_pipelines(words: Sequence[str], how: Hosting) -> None:
         )
         with bound(how.host, how.port) as listening, logs:
             url = url_of(how.host, listening.getsockname()[1])
-            names = ", ".join(opened.name for opened in hosted)
+            names = [opened.name for opened in hosted]
             told = serve(
                 made,
                 listening,
                 life,
                 grace=how.grace,
-                ready=lambda: click.echo(
-                    f"serving {names} at {url}\nits page: {url.removesuffix('v1')}"
-                ),
+                ready=lambda: tell_where(names, url, url.removesuffix("v1"), json=json),
             )
     if told == signal.SIGINT:
         raise KeyboardInterrupt

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from .errors import as_json
 from .options import allow_keys, allow_tools, allow_unsandboxed, listening
 
 __all__ = ["command"]
@@ -38,6 +39,7 @@ __all__ = ["command"]
 @allow_tools
 @allow_unsandboxed
 @allow_keys
+@click.option("--json", is_flag=True, callback=as_json, help="Where it is, or errors, as JSON.")
 def command(
     files: tuple[str, ...],
     host: str,
@@ -53,6 +55,7 @@ def command(
     allowed: tuple[str, ...],
     allow_unsandboxed: bool,
     keys: tuple[str, ...],
+    json: bool,
 ) -> None:
     """Serve pipelines behind an OpenAI-compatible endpoint.
 
@@ -66,4 +69,4 @@ def command(
     leave = Leave(allowed, allow_unsandboxed, keys)
     limits = budget_of(budget)
     how = Hosting(host, port, key_env, running, waiting, body, grace, limits, traces, cached, leave)
-    serve_pipelines(files, how)
+    serve_pipelines(files, how, json=json)

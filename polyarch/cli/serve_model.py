@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from .errors import as_json
 from .options import listening
 
 __all__ = ["command"]
@@ -19,6 +20,7 @@ __all__ = ["command"]
     type=click.IntRange(min=1),
     help="Most requests answered at once.  [default: the model's concurrency]",
 )
+@click.option("--json", is_flag=True, callback=as_json, help="Where it is, or errors, as JSON.")
 def command(
     model: str,
     host: str,
@@ -29,6 +31,7 @@ def command(
     running: int | None,
     waiting: int,
     grace: float,
+    json: bool,
 ) -> None:
     """Serve a model behind an OpenAI-compatible endpoint.
 
@@ -38,4 +41,5 @@ def command(
     """
     from .serving import Serving, serve_model
 
-    serve_model(model, Serving(host, port, key_env, name, options, running, waiting, grace))
+    how = Serving(host, port, key_env, name, options, running, waiting, grace)
+    serve_model(model, how, json=json)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
+import json as jsonlib
 import logging
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import click
@@ -14,7 +14,7 @@ import click
 from ..compiler.errors import InputError, MissingPackage
 from ..compiler.values import Json
 
-__all__ = ["Serving", "serve_model", "url_of"]
+__all__ = ["Serving", "serve_model", "tell_where", "url_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Serving:
     grace: float
 
 
-def serve_model(model: str, how: Serving) -> None:
+def serve_model(model: str, how: Serving, *, json: bool = False) -> None:
     """Serve a model until a signal comes. Raises `InputError`, `MissingPackage`, and what the
     model's backend raises; `KeyboardInterrupt` after Ctrl-C."""
     try:
@@ -61,7 +61,7 @@ def serve_model(model: str, how: Serving) -> None:
             listening,
             life,
             grace=how.grace,
-            ready=lambda: click.echo(f"serving {served.name} at {url}"),
+            ready=lambda: tell_where([served.name], url, json=json),
         )
     if told == signal.SIGINT:
         raise KeyboardInterrupt
@@ -69,7 +69,7 @@ def serve_model(model: str, how: Serving) -> None:
 
 def _options(text: str) -> Mapping[str, Json]:
     try:
-        value = json.loads(text)
+        value = jsonlib.loads(text)
     except ValueError as error:
         raise InputError(f"--options is no JSON: {error}") from error
     if not isinstance(value, dict):
@@ -80,3 +80,13 @@ def _options(text: str) -> Mapping[str, Json]:
 def url_of(host: str, port: int) -> str:
     """Where clients find the API."""
     return f"http://{f'[{host}]' if ':' in host else host}:{port}/v1"
+
+
+def tell_where(names: Sequence[str], url: str, page: str = "", *, json: bool) -> None:
+    """Tell what is served, and where."""
+    if json:
+        paged = {"page": page} if page else {}
+        click.echo(jsonlib.dumps({"serving": list(names), "url": url, **paged}))
+        return
+    paged_too = f"\nits page: {page}" if page else ""
+    click.echo(f"serving {', '.join(names)} at {url}{paged_too}")

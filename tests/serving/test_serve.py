@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 from click.testing import CliRunner
-from served import Server, served
+from served import ROOT, Server, served
 
 from polyarch.cli import cli
 
@@ -166,3 +168,23 @@ def test_a_wrong_file_is_told_before_anything_listens(tmp_path: Path) -> None:
     done = CliRunner().invoke(cli, ["serve", str(file)])
     assert done.exit_code == 1
     assert "p.yaml:3:21: error[unknown-operator]" in done.stderr
+
+
+def test_where_it_is_and_what_is_wrong_are_told_as_json(one: Path) -> None:
+    code = "from polyarch.cli import main; main()"
+    for words, expected in (
+        (["serve", str(one)], {"serving": ["one"], "page": True}),
+        (["serve-model", "embedded/abacus"], {"serving": ["embedded/abacus"], "page": False}),
+    ):
+        command = [sys.executable, "-c", code, *words, "--port", "0", "--json"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
+            assert process.stdout is not None
+            told = json.loads(process.stdout.readline())
+            assert httpx.get(f"{told['url']}/models").status_code == 200
+            process.terminate()
+            assert process.wait(30) == 0
+        assert told["serving"] == expected["serving"]
+        assert ("page" in told) == expected["page"]
+    done = CliRunner().invoke(cli, ["serve", "nothere", "--json"])
+    assert done.exit_code == 1
+    assert json.loads(done.stdout)["error"]["code"] == "input"
