@@ -131,7 +131,7 @@ def test_exit_codes_are_those_that_there_are() -> None:
 
 def test_commands_that_take_json_are_those_that_are_told() -> None:
     told = (ROOT / "docs" / "cli.md").read_text().split("the exit code is the same.")[1]
-    listed = set(re.findall(r"`(\w+)`", told.split("take it")[0]))
+    listed = set(re.findall(r"`([\w-]+)`", told.split("take it")[0]))
     root = cli.make_context("polyarch", [], resilient_parsing=True)
     commands = {name: cli.get_command(root, name) for name in COMMANDS}
     taking = {n for n, c in commands.items() if c and any("--json" in p.opts for p in c.params)}

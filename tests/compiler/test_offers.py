@@ -164,6 +164,7 @@ PARTS = {
     "score": tuple(OPS.glob("_score*.py")),
     "unit_test": (OPS / "_tests.py", OPS / "_words.py"),
     "verify": tuple(OPS.glob("_verify_*.py")),
+    "watch": (OPS / "_watcher.py",),
 }
 """What else asks for them."""
 
