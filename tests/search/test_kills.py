@@ -62,9 +62,9 @@ def test_killed_and_taken_up_again(
     before = len(_paid(tmp_path))
     assert 100 <= before < CALLS
     lost = before - _banked(tmp_path)
-    # Four questions of five draws are under way at once; as many replies again may have come in
-    # since the bank's thread last had its turn.
-    assert 0 <= lost <= 2 * 4 * 5
+    # Four questions of five draws are under way at once; more replies may have come in since the
+    # bank's thread last had its turn.
+    assert 0 <= lost <= 3 * 4 * 5
     going_on = [_begin(tmp_path, where, workers) for _ in range(after)]
     told = [one.communicate()[0] for one in going_on]
     assert [one.returncode for one in going_on] == [0] * after
