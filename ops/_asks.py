@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict
 
@@ -23,10 +23,13 @@ __all__ = [
     "chat",
     "completion",
     "framed",
+    "like",
     "nth",
     "numbered",
     "with_repair",
 ]
+
+AskingT = TypeVar("AskingT", bound=Asking)
 
 PARSED: Mapping[Capability, str] = MappingProxyType(
     {Capability.GUIDED_JSON: "replies are parsed, with one repair turn"}
@@ -92,6 +95,13 @@ def chat(asking: Asking, ctx: Context) -> tuple[Message, ...]:
     if asking.prompt is None:
         return ctx.question.messages
     return answering(ctx.question, ctx.fill(asking))
+
+
+def like(other: Asking, own: AskingT) -> AskingT:
+    """An asking with the arguments of another, its prompt aside, where it gives none of its own."""
+    told = {name: getattr(other, name) for name in Asking.model_fields if name != "prompt"}
+    left = {name: value for name, value in told.items() if name not in own.model_fields_set}
+    return own.model_copy(update=left)
 
 
 def nth(one: int, other: int) -> int:

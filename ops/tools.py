@@ -23,7 +23,7 @@ from ..compiler.op import (
 )
 from ..compiler.toolspec import ToolName
 from ..compiler.values import Candidate, Tool
-from ._asks import completion
+from ._asks import completion, like
 from ._attempt import Attempt
 from ._board import Board
 from ._join import Join
@@ -211,9 +211,7 @@ class Tools(Asking, All):
 
     def _joining(self) -> Join:
         """Who joins, with the planner's arguments where it gives none of its own."""
-        own = {name: getattr(self, name) for name in Join.model_fields if name != "prompt"}
-        left = {k: v for k, v in own.items() if k not in self.join.model_fields_set}
-        return self.join.model_copy(update=left)
+        return like(self, self.join)
 
     def _priced(self, given: Flow, asking: Asking, more: Amount) -> Calls:
         """Bounds on what is asked of one model: once an attempt at least, and each turn at most."""

@@ -11,7 +11,7 @@ from pydantic import Field
 from ..compiler.model import Capability
 from ..compiler.op import All, Amount, Asking, Calls, Context, Flow, Reply, Stream, Wishes
 from ..compiler.values import CUT, Candidate, Purpose, Usage
-from ._asks import chat, completion, nth, with_repair
+from ._asks import chat, completion, like, nth, with_repair
 from ._verify_judge import Verdict
 from ._watcher import Watcher
 from ._watching import Watching
@@ -140,9 +140,7 @@ class Watch(Asking, All):
 
     def _watcher(self) -> Watcher:
         """Who reads along, with the writer's arguments where it gives none of its own."""
-        own = {name: getattr(self, name) for name in Watcher.model_fields if name != "prompt"}
-        left = {k: v for k, v in own.items() if k not in self.watcher.model_fields_set}
-        return self.watcher.model_copy(update=left)
+        return like(self, self.watcher)
 
 
 def _ended(op: Watch, text: str) -> Reply:

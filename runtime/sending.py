@@ -158,9 +158,9 @@ class Sending:
         if not self._prompt:
             text = sum(len(message.text) for message in self._request.messages)
             self._prompt = round(text / self._model.info.chars_per_token)
-        if self._told:
+        if self._told and self._first in self._texts:
             self._step.emit(
-                "left",
+                "abandoned",
                 self._at,
                 {
                     "ask": self._first,
@@ -244,7 +244,7 @@ class Sending:
             if self._tell is not None:
                 self._told = True
                 after = self._run.now() - (self._sent or 0.0)
-                self._parts.append([after, len(piece.text), piece.completion_tokens])
+                self._parts.append([after, len(piece.text), self._tokens[index]])
                 self._tell(piece.text)
         if (
             piece.reasoning
@@ -277,7 +277,7 @@ class Sending:
         if self._gathered is not None:
             reply = replace(reply, **self._gathered.end(index))
             told |= dumped(reply)
-        if len(self._parts) > 1:
+        if self._parts:
             told["parts"] = self._parts
         self._step.emit("drew", place, told)
         if index == self._first:

@@ -118,7 +118,7 @@ class Examiner:
         self._opened: dict[str, Backend] = {}
         self._sessions: dict[str, Session] = {}
         self.spent: dict[str, Spent] = {}
-        """What was newly asked for, by the name of the step."""
+        """What replies cost that were newly asked for, by the name of the step."""
 
     def prepare(self, text: str, plan: Plan) -> Prepared:
         """A plan's lineage and text. Raises `PlanRefused` before anything is asked."""

@@ -11,10 +11,10 @@ from ..beside import Extras, loaded
 from ..events import Event
 
 __all__ = [
+    "Abandoned",
     "Asked",
     "Drawn",
     "Key",
-    "Left",
     "Made",
     "Outline",
     "Part",
@@ -52,7 +52,7 @@ class Drawn:
 @dataclass(frozen=True, slots=True)
 class Part:
     """A part of a reply that was read while it was written: when it came, in seconds after the
-    request, how many characters it has, and how many tokens."""
+    request, how many characters it has, and how many tokens there were with it."""
 
     after: float
     size: int
@@ -60,7 +60,7 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Left:
+class Abandoned:
     """What was read of a reply that was given up."""
 
     prompt: int
@@ -85,7 +85,7 @@ class Asked:
     ended: float
     state: Literal["waiting", "answered", "retried", "cancelled"] = "waiting"
     drawn: list[Drawn] = field(default_factory=list)
-    left: Left | None = None
+    abandoned: Abandoned | None = None
 
     @property
     def prompt(self) -> int:
@@ -211,8 +211,8 @@ class Run:
                 self._asked(stage, event)
             case "drew":
                 self._drew(stage, event)
-            case "left":
-                self._left(event)
+            case "abandoned":
+                self._abandoned(event)
             case "made":
                 self._made(stage, event)
             case _:
@@ -282,13 +282,13 @@ class Run:
         if len(asked.drawn) == asked.draws:
             asked.state = "answered"
 
-    def _left(self, event: Event) -> None:
+    def _abandoned(self, event: Event) -> None:
         """A reply was given up while it was read."""
         data = event.data
         key = event.step, event.place, _whole(data.get("ask")), _whole(data.get("turn"))
         if (asked := self._open.get(key)) is not None:
             prompt, cached = _whole(data.get("prompt")), _whole(data.get("cached"))
-            asked.left = Left(prompt, cached, str(data.get("text", "")), _parts(data))
+            asked.abandoned = Abandoned(prompt, cached, str(data.get("text", "")), _parts(data))
             asked.state, asked.ended = "cancelled", event.at
 
     def _request(self, step: str, drawn: Drawn) -> Asked | None:

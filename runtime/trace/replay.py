@@ -42,7 +42,7 @@ from ..result import Result
 from ..seeds import derive, numbered
 from ..session import Session
 from ..virtual import run as in_virtual_time
-from .outline import Asked, Drawn, Left, Recalled, Run, outline
+from .outline import Abandoned, Asked, Drawn, Recalled, Run, outline
 from .plan import rebuilt
 from .read import Trace
 from .retold import Retold
@@ -176,7 +176,7 @@ class Reply:
     model: str = ""
     """Who was asked last."""
     drawn: Drawn | None = None
-    left: Left | None = None
+    abandoned: Abandoned | None = None
     edit: Edit | None = None
 
     def __str__(self) -> str:
@@ -253,7 +253,7 @@ class Recorded:
             return f"{self._named(request, draw)} was not asked in the recorded run"
         if reply.edit is not None:
             self._used.add(draw.seed)
-        elif reply.drawn is None and reply.left is None:
+        elif reply.drawn is None and reply.abandoned is None:
             return f"{reply} was asked in the recorded run, and not answered"
         elif reply.digest not in (None, digest(request.messages)):
             why = "" if self._edits else ": this polyarch words it otherwise, or it was redacted"
@@ -356,7 +356,7 @@ class Recorded:
             reply = Reply(asked.step, place, ask, asked.turn, asked.at, asked.digest)
             known = self._replies.setdefault(self._seed(reply), reply)
             known.drawn = drawn.get(ask, known.drawn)
-            known.left = asked.left
+            known.abandoned = asked.abandoned
             known.model = asked.model if known.drawn is None else known.drawn.model
 
     def _recall(self, step: str, kept: Recalled) -> None:
@@ -430,7 +430,7 @@ class _Voice(Backend):
         mine = [one for one in known if not told.elsewhere(one[0], self._name)]
         start = now()
         told.due = max([told.due, *(start + _seconds(reply) for _, reply in mine)])
-        drawn = [one for _, reply in mine if (one := reply.drawn or reply.left) is not None]
+        drawn = [one for _, reply in mine if (one := reply.drawn or reply.abandoned) is not None]
         yield Piece(
             request.draws[0].index,
             prompt_tokens=sum(one.prompt for one in drawn),
@@ -467,15 +467,15 @@ def _seconds(reply: Reply) -> float:
 
 async def _parts(draw: Draw, reply: Reply, start: float) -> AsyncGenerator[Piece, None]:
     """What was read of a recorded reply before its end, each part when it came."""
-    told = reply.drawn or reply.left
+    told = reply.drawn or reply.abandoned
     if told is None or reply.edit is not None:
         return
-    now, place = asyncio.get_running_loop().time, 0
+    now, place, tokens = asyncio.get_running_loop().time, 0, 0
     for part in told.parts:
         await asyncio.sleep(max(0.0, start + part.after - now()))
         text = told.text[place : place + part.size]
-        yield Piece(draw.index, text, completion_tokens=part.tokens)
-        place += part.size
+        yield Piece(draw.index, text, completion_tokens=part.tokens - tokens)
+        place, tokens = place + part.size, part.tokens
 
 
 def _piece(draw: Draw, reply: Reply) -> Piece:
@@ -486,7 +486,7 @@ def _piece(draw: Draw, reply: Reply) -> Piece:
         return Piece(
             draw.index,
             drawn.text[sum(part.size for part in drawn.parts) :],
-            completion_tokens=drawn.tokens - sum(part.tokens for part in drawn.parts),
+            completion_tokens=drawn.tokens - (drawn.parts[-1].tokens if drawn.parts else 0),
             finish=drawn.finish or "stop",
             **drawn.extras,
         )
